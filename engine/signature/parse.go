@@ -1,0 +1,368 @@
+package signature
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/source"
+)
+
+// Limits of one template: far above what any known scheme needs, and low enough that no manifest can make a request expensive.
+const (
+	maxTemplateBytes = 4096
+	maxPlaceholders  = 32
+	maxAlternatives  = 8
+)
+
+// Parse compiles the template that a scalar holds. Where it has findings the result is nil.
+func Parse(n *source.Node, place Place, out *diag.List) *Template {
+	p := newParser(n, place, out)
+	if n.Value != nil && n.Value.HasRef() {
+		p.fail(0, len(p.text), diag.BadTemplate, "write the value's bytes in the request as a {source}, or keep the text literal",
+			"a reference cannot stand in a template")
+		return nil
+	}
+	if len(p.text) > maxTemplateBytes {
+		p.fail(0, 1, diag.BadTemplate, "", "a template is at most %d bytes long", maxTemplateBytes)
+		return nil
+	}
+	t := &Template{text: p.text, parts: p.sequence(false)}
+	if p.failed {
+		return nil
+	}
+	return t
+}
+
+// Short compiles the short form of a template, such as `header: X-Event`, which says as much as "{header:X-Event}".
+func Short(name string, arg *source.Node, place Place, out *diag.List) *Template {
+	p := newParser(arg, place, out)
+	ph := p.bind(name, p.text, 0, len(p.text))
+	if p.failed {
+		return nil
+	}
+	text := "{" + name + ":" + p.text + "}"
+	return &Template{text: text, parts: []part{{place: ph}}}
+}
+
+// ParsePart compiles a bare source without braces, such as header:X-Signature.
+func ParsePart(n *source.Node, out *diag.List) *Template {
+	p := newParser(n, Part, out)
+	if strings.HasPrefix(p.text, "{") {
+		p.fail(0, len(p.text), diag.BadTemplate, "write it without braces: "+strings.Trim(p.text, "{}"), "a single source is wanted here")
+		return nil
+	}
+	ph := p.placeholder(len(p.text))
+	if !p.failed && (len(ph.alternatives) != 1 || len(ph.alternatives[0].apply) > 0 || ph.alternatives[0].optional) {
+		p.fail(0, len(p.text), diag.BadTemplate, "write one source, such as header:X-Name", "neither `??`, `|` nor `?` can stand here")
+	}
+	if p.failed {
+		return nil
+	}
+	return &Template{text: p.text, parts: []part{{place: ph}}}
+}
+
+// parser reads one template from left to right.
+type parser struct {
+	node   *source.Node
+	text   string
+	at     int
+	place  Place
+	out    *diag.List
+	failed bool
+	placed int
+}
+
+func newParser(n *source.Node, place Place, out *diag.List) *parser {
+	text := n.Text
+	if n.Value != nil && !n.Value.HasRef() {
+		text = n.Value.Reveal() // \<< has become <<
+	}
+	return &parser{node: n, text: text, place: place, out: out}
+}
+
+// fail adds an error at text[from:to].
+func (p *parser) fail(from, to int, rule diag.Rule, hint, format string, args ...any) {
+	p.failed = true
+	p.out.Errorf(rule, source.Span{File: p.node.Span.File, Start: p.node.TextPos(from), End: p.node.TextPos(to)}, hint, format, args...)
+}
+
+// sequence reads parts up to the end, or inside a group up to its "]".
+func (p *parser) sequence(inGroup bool) []part {
+	var parts []part
+	var lit []byte
+	flush := func() {
+		if len(lit) > 0 {
+			parts = append(parts, part{literal: lit})
+			lit = nil
+		}
+	}
+	for p.at < len(p.text) {
+		c := p.text[p.at]
+		switch {
+		case c == '\\':
+			lit = append(lit, p.escape()...)
+		case c == '{' && p.at+1 < len(p.text) && isLower(p.text[p.at+1]):
+			flush()
+			if ph := p.braces(); ph != nil {
+				parts = append(parts, part{place: ph})
+			}
+		case c == '[' && inGroup:
+			p.fail(p.at, p.at+1, diag.BadTemplate, `write \[ for a literal bracket`, "groups do not nest")
+			p.at++
+		case c == '[':
+			flush()
+			start := p.at
+			p.at++
+			group := p.sequence(true)
+			if p.at >= len(p.text) || p.text[p.at] != ']' {
+				p.fail(start, start+1, diag.BadTemplate, `close it with ], or write \[ for a literal bracket`, "the group that begins here does not end")
+				return parts
+			}
+			p.at++
+			if !slices.ContainsFunc(group, func(q part) bool { return q.place != nil }) {
+				p.fail(start, p.at, diag.BadTemplate, `write \[ for a literal bracket`, "a group without a placeholder can never be dropped")
+			}
+			parts = append(parts, part{group: group})
+		case c == ']' && inGroup:
+			flush()
+			return parts
+		default:
+			lit = append(lit, c)
+			p.at++
+		}
+	}
+	flush()
+	return parts
+}
+
+// escape reads a backslash and what it protects.
+func (p *parser) escape() []byte {
+	start := p.at
+	p.at++
+	if p.at < len(p.text) {
+		switch c := p.text[p.at]; c {
+		case '{', '}', '[', ']', '\\':
+			p.at++
+			return []byte{c}
+		case 'n', 'r', 't':
+			p.at++
+			p.fail(start, p.at, diag.BadTemplate, "inside double quotes YAML itself makes \\"+string(c)+" the character", "\\%c is no escape here", c)
+			return nil
+		}
+	}
+	p.fail(start, start+1, diag.BadTemplate, `write \\ for a literal backslash`, `a backslash stands before { } [ ] or \ only`)
+	return nil
+}
+
+// braces reads {…} and gives nil where it is broken.
+func (p *parser) braces() *placeholder {
+	start := p.at
+	p.at++
+	end := closing(p.text, p.at)
+	if end < 0 {
+		p.fail(start, start+1, diag.BadTemplate, `close it with }, or write \{ for a literal brace`, "the placeholder that begins here does not end")
+		p.at = len(p.text)
+		return nil
+	}
+	if p.placed++; p.placed == maxPlaceholders+1 {
+		p.fail(start, end+1, diag.BadTemplate, "", "a template has at most %d placeholders", maxPlaceholders)
+	}
+	ph := p.placeholder(end)
+	p.at = end + 1
+	return ph
+}
+
+// closing gives the offset of the "}" that ends a placeholder, or -1. Quoted keys of a JSON path may hold one.
+func closing(text string, at int) int {
+	quoted := false
+	for ; at < len(text); at++ {
+		switch c := text[at]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '}' && !quoted:
+			return at
+		}
+	}
+	return -1
+}
+
+// placeholder reads alternatives up to the offset end.
+func (p *parser) placeholder(end int) *placeholder {
+	ph := &placeholder{missing: &MissingError{Placeholder: strings.TrimSpace(p.text[p.at:end])}}
+	start := p.at
+	for {
+		if a := p.alternative(end); a != nil {
+			ph.alternatives = append(ph.alternatives, *a)
+		}
+		p.blanks(end)
+		if p.at >= end || p.failed {
+			break
+		}
+		if !strings.HasPrefix(p.text[p.at:end], "??") {
+			p.fail(p.at, p.at+1, diag.BadTemplate, "after a source stand `|function`, `?` or `?? another source`", "%q cannot stand here", p.text[p.at])
+			break
+		}
+		p.at += 2
+		p.blanks(end)
+	}
+	if len(ph.alternatives) > maxAlternatives {
+		p.fail(start, end, diag.BadTemplate, "", "a placeholder has at most %d alternatives", maxAlternatives)
+	}
+	if p.failed {
+		return nil
+	}
+	return ph
+}
+
+func (p *parser) alternative(end int) *alternative {
+	start := p.at
+	name := p.word(end)
+	arg, hasArg := "", false
+	if p.at < end && p.text[p.at] == ':' {
+		p.at++
+		arg, hasArg = p.argument(end), true
+	}
+	a := p.source(name, arg, hasArg, start, p.at)
+	if p.at < end && p.text[p.at] == '?' && !strings.HasPrefix(p.text[p.at:end], "??") {
+		p.at++
+		if a != nil {
+			a.optional = true
+		}
+	}
+	for p.blanks(end); p.at < end && p.text[p.at] == '|'; p.blanks(end) {
+		p.at++
+		p.blanks(end)
+		if f, ok := p.function(end); ok && a != nil {
+			a.apply = append(a.apply, f)
+		}
+	}
+	if a == nil || p.failed {
+		return nil
+	}
+	if len(a.apply) > maxFunctions {
+		p.fail(start, p.at, diag.BadTemplate, "", "at most %d functions can follow a source", maxFunctions)
+	}
+	if n := len(a.apply); n > 0 && a.apply[n-1].binary && p.place == Identity {
+		p.fail(start, p.at, diag.BadTemplate, "add |hex", "the result of %s is no text", a.apply[n-1].name)
+	}
+	return a
+}
+
+// bind makes the placeholder of a short form.
+func (p *parser) bind(name, arg string, from, to int) *placeholder {
+	a := p.source(name, arg, true, from, to)
+	if a == nil {
+		return nil
+	}
+	return &placeholder{alternatives: []alternative{*a}, missing: &MissingError{Placeholder: name + ":" + arg}}
+}
+
+// source finds a source by name and binds its argument; findings stand at text[from:to].
+func (p *parser) source(name, arg string, hasArg bool, from, to int) *alternative {
+	all := sources()
+	i := slices.IndexFunc(all, func(s sourceType) bool { return s.name == name })
+	if i < 0 {
+		var names []string
+		for _, s := range all {
+			names = append(names, s.name)
+		}
+		hint := diag.DidYouMean(name, names)
+		if hint == "" {
+			hint = "the sources are " + strings.Join(names, ", ")
+		}
+		p.fail(from, from+max(1, len(name)), diag.UnknownSource, hint, "there is no source %q", name)
+		return nil
+	}
+	s := all[i]
+	needsArg := strings.Contains(s.example, ":")
+	switch {
+	case s.place&p.place == 0:
+		p.fail(from, to, diag.BadTemplate, "", "`%s` cannot stand here: %s", s.name, placeNames(s.place))
+		return nil
+	case needsArg && arg == "":
+		p.fail(from, to, diag.BadTemplate, "write it as "+s.example, "`%s` needs to be told which one", s.name)
+		return nil
+	case !needsArg && hasArg:
+		p.fail(from, to, diag.BadTemplate, "", "`%s` takes nothing after it", s.name)
+		return nil
+	}
+	read, err := s.bind(arg)
+	if err != nil {
+		p.fail(from, to, diag.BadTemplate, "write it as "+s.example, "%s", err)
+		return nil
+	}
+	return &alternative{source: s.name, arg: arg, read: read, whole: s.whole}
+}
+
+func placeNames(place Place) string {
+	var where []string
+	if place&Signed != 0 {
+		where = append(where, "the signed string")
+	}
+	if place&Identity != 0 {
+		where = append(where, "the names of events and deliveries")
+	}
+	if place&Part != 0 {
+		where = append(where, "`from`")
+	}
+	return fmt.Sprintf("it belongs to %s", strings.Join(where, " and "))
+}
+
+func (p *parser) function(end int) (function, bool) {
+	from := p.at
+	name := p.word(end)
+	all := functions()
+	i := slices.IndexFunc(all, func(f function) bool { return f.name == name })
+	if i < 0 {
+		var names []string
+		for _, f := range all {
+			names = append(names, f.name)
+		}
+		hint := diag.DidYouMean(name, names)
+		if hint == "" {
+			hint = "the functions are " + strings.Join(names, ", ")
+		}
+		p.fail(from, from+max(1, len(name)), diag.UnknownFunction, hint, "there is no function %q", name)
+		return function{}, false
+	}
+	if all[i].keyed && p.place != Signed {
+		p.fail(from, p.at, diag.BadTemplate, "", "%s uses the secret, so it can stand in the signed string only", name)
+		return function{}, false
+	}
+	return all[i], true
+}
+
+// word reads the name of a source or function.
+func (p *parser) word(end int) string {
+	from := p.at
+	for p.at < end && (isLower(p.text[p.at]) || p.text[p.at] >= 'A' && p.text[p.at] <= 'Z' || p.text[p.at] >= '0' && p.text[p.at] <= '9' ||
+		p.text[p.at] == '-' || p.text[p.at] == '_') {
+		p.at++
+	}
+	return p.text[from:p.at]
+}
+
+// argument reads what a source is told: up to a blank, "|", "?" or the end, quoted text as a whole.
+func (p *parser) argument(end int) string {
+	from, quoted := p.at, false
+	for ; p.at < end; p.at++ {
+		c := p.text[p.at]
+		if c == '"' {
+			quoted = !quoted
+		}
+		if !quoted && (c == '|' || c == '?' || c == ' ' || c == '\t') {
+			break
+		}
+	}
+	return p.text[from:p.at]
+}
+
+func (p *parser) blanks(end int) {
+	for p.at < end && (p.text[p.at] == ' ' || p.text[p.at] == '\t') {
+		p.at++
+	}
+}
+
+func isLower(c byte) bool { return c >= 'a' && c <= 'z' }

@@ -1,0 +1,103 @@
+// Package dipeo rewrites documents in DiPeO's spelling into native ones: provider manifests with webhook_events and
+// metadata.webhook_config, and diagrams of the light format.
+//
+// Nobody else knows those spellings. Every rewritten node keeps the position that it had in the file, so findings about the
+// result name what the user wrote. It compiles nothing: what is native already goes through as it is. All functions are pure and
+// may be called concurrently.
+package dipeo
+
+import (
+	"github.com/headgate/headgate/engine/source"
+)
+
+// Shape is what a document without `kind:` looks like.
+type Shape uint8
+
+// The shapes of a document.
+const (
+	None Shape = iota
+	ProviderShape
+	PipelineShape
+)
+
+// Recognise tells the shape of a document that has no `kind:`.
+func Recognise(root *source.Node) Shape {
+	switch {
+	case root == nil || root.Kind != source.Map:
+		return None
+	case root.Get("nodes") != nil:
+		return PipelineShape
+	case root.Get("webhook_events") != nil, root.Get("metadata").Get("webhook_config") != nil,
+		root.Get("name") != nil && root.Get("base_url") != nil:
+		return ProviderShape
+	}
+	return None
+}
+
+// ProviderHints tells for DiPeO's keys at the top of a provider what a native provider writes.
+func ProviderHints() map[string]string {
+	return map[string]string{
+		"webhook_events":    "write `events`; webhook_events is the spelling of documents without `kind`",
+		"metadata":          "write `signature` and `secret`; metadata.webhook_config is the spelling of documents without `kind`",
+		"webhook_config":    "write `signature` and `secret`",
+		"signature_header":  "write `signature: {header: …}`",
+		"schemas_directory": "write the folder into each `schema`",
+		"auth":              "a provider here only receives; requests are sent by destinations",
+		"operations":        "a provider here only receives; requests are sent by destinations",
+		"retry_policy":      "retries belong to a destination: `retry`",
+	}
+}
+
+// EventHints tells the same for an event of a provider.
+func EventHints() map[string]string {
+	return map[string]string{"payload_schema": "write `schema`", "example_payload": "write `example`"}
+}
+
+// SignatureHints tells the same for a signature.
+func SignatureHints() map[string]string {
+	return map[string]string{
+		"signature_header": "write `header`", "signature_algorithm": "write `algorithm`", "secret": "write `secret` at the top of the provider",
+	}
+}
+
+// PipelineHints tells for DiPeO's keys at the top of a diagram what a native pipeline writes.
+func PipelineHints() map[string]string {
+	return map[string]string{
+		"version":  "`version: light` is the spelling of documents without `kind`; leave it out",
+		"persons":  "models and their keys have no place here; leave it out",
+		"api_keys": "write references such as `<<env.KEY>>` where the key is used",
+		"metadata": "write `labels`",
+	}
+}
+
+// NodeHints tells the same for a node.
+func NodeHints() map[string]string {
+	return map[string]string{"position": "diagrams are laid out by themselves; leave it out"}
+}
+
+// NodeTypeHint tells which native node does the work of a DiPeO node type; "" for types that are none of DiPeO's.
+func NodeTypeHint(nodeType string) string { return unsupported()[nodeType] }
+
+// unsupported lists DiPeO's node types that cannot be rewritten, with what to write instead.
+func unsupported() map[string]string {
+	return map[string]string{
+		"start":                 "begin with a `receive` node that names a provider and an event",
+		"endpoint":              "leave it out: a branch ends where no connection leaves",
+		"code_job":              "write a `code` node with `language: expr`",
+		"api_job":               "write a `hook` node",
+		"integrated_api":        "write a `hook` node, or a destination",
+		"template_job":          "write a `code` node, or a template in the `body` of a `hook`",
+		"json_schema_validator": "give the provider's event a `schema`",
+		"person_job":            "write a `hook` node that calls the model",
+		"person_batch_job":      "write a `hook` node that calls the model",
+		"sub_diagram":           "put the nodes into this pipeline",
+		"user_response":         "",
+		"db":                    "write a `hook` node that calls the database's API",
+		"notion":                "write a `hook` node",
+		"typescript_ast":        "",
+		"ir_builder":            "",
+		"diff_patch":            "",
+		"shell_job":             "run the command behind an HTTP endpoint, and write a `hook` node",
+		"job":                   "write a `type`",
+	}
+}

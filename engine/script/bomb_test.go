@@ -1,0 +1,193 @@
+package script_test
+
+import (
+	"errors"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/payload"
+	"github.com/headgate/headgate/engine/script"
+)
+
+// What a bomb may take, compiling and evaluating together.
+const (
+	bombTime   = 250 * time.Millisecond
+	bombMemory = 64 << 20
+)
+
+// TestBombs runs testdata/bombs: one file a bomb, with its text in each language, a payload that steers it, and the codes (or rules of
+// findings, or "ok") that it may end with. It does not run in parallel, because it measures what the process allocates.
+func TestBombs(t *testing.T) {
+	files, err := filepath.Glob("testdata/bombs/*.txtar")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("%d bombs (%v), want at least 40", len(files), err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := map[string]string{}
+		for _, f := range archive.Files {
+			parts[f.Name] = strings.TrimSpace(string(f.Data))
+		}
+		env := environment(t)
+		env.Payload = expand(t, decode(t, parts["payload.json"]))
+		for _, lang := range script.CodeLanguages() {
+			text, ok := parts[lang]
+			if !ok {
+				continue
+			}
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+lang, func(t *testing.T) {
+				explode(t, lang, text, env, strings.Fields(parts["want"]))
+			})
+		}
+	}
+}
+
+func explode(t *testing.T, lang, text string, env *script.Env, want []string) {
+	t.Helper()
+	shared := scope()
+	compileValueOK(lang, shared) // so that what is made once a load is not counted
+	var got string
+	took, memory := time.Hour, uint64(1<<62)
+	// The best of three: a machine that is busy elsewhere must not fail the test.
+	for try := 0; try < 3 && (took > bombTime || memory > bombMemory); try++ {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		got = outcome(t, lang, text, shared, env)
+		took = min(took, time.Since(start))
+		runtime.ReadMemStats(&after)
+		memory = min(memory, after.TotalAlloc-before.TotalAlloc)
+	}
+	t.Logf("%s in %s, %d KiB allocated", got, took.Round(10*time.Microsecond), memory>>10)
+	if !slices.Contains(want, strings.Fields(got)[0]) {
+		t.Errorf("ends with %s, want one of %v", got, want)
+	}
+	if limit := bombTime * slowdown; took > limit {
+		t.Errorf("took %s, want at most %s", took, limit)
+	}
+	if memory > bombMemory {
+		t.Errorf("allocated %d MiB, want at most %d", memory>>20, bombMemory>>20)
+	}
+}
+
+func compileValueOK(lang string, shared script.Scope) {
+	var out diag.List
+	script.CompileValue(lang, script.Source{Text: "1"}, shared, &out)
+}
+
+// outcome compiles and evaluates, and gives a code or rule and the message.
+func outcome(t *testing.T, lang, text string, scope script.Scope, env *script.Env) string {
+	t.Helper()
+	var out diag.List
+	p := script.CompileValue(lang, script.Source{Text: text}, scope, &out)
+	if p == nil {
+		f := out.Sorted()[0]
+		if len(f.Message) > 200 {
+			t.Errorf("a finding of %d bytes: %.200s", len(f.Message), f.Message)
+		}
+		return string(f.Rule) + " (" + f.Message + ")"
+	}
+	_, err := p.Eval(t.Context(), env)
+	var e *script.Error
+	switch {
+	case err == nil:
+		return "ok"
+	case !errors.As(err, &e):
+		t.Errorf("the error is a %T, want *Error: %v", err, err)
+		return "?"
+	}
+	if len(e.Message) > 200 {
+		t.Errorf("an error of %d bytes: %.200s", len(e.Message), e.Message)
+	}
+	return string(e.Code) + " (" + e.Message + ")"
+}
+
+// expand makes large values of small ones: "a * 1000" is that text so many times over, "list 1000" a list of so many numbers.
+func expand(t *testing.T, v any) any {
+	t.Helper()
+	switch x := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, child := range x {
+			out[name] = expand(t, child)
+		}
+		return out
+	case string:
+		if n, ok := strings.CutPrefix(x, "list "); ok {
+			out := make([]any, number(t, n))
+			for i := range out {
+				out[i] = int64(i)
+			}
+			return out
+		}
+		if i := strings.LastIndex(x, " * "); i >= 0 {
+			return strings.Repeat(x[:i], number(t, x[i+3:]))
+		}
+	}
+	return v
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// FuzzExpressions looks for expressions that end the process, or whose result is no JSON, in all languages.
+func FuzzExpressions(f *testing.F) {
+	for _, s := range []string{
+		`payload.n > 20 && !payload.yes`, `map(payload.labels, {{"a": .name}})`, `let x = payload.tags; x[0] ?? "d"`, `sortBy(payload.labels, .id, "desc")`,
+		`payload.labels.map(l, {"a": l.name})`, `[1, 2].filter(x, x > 1)[0]`, `has(payload.a.b) ? "a" : 'b' + r"c\d"`, `now - date("2024-01-01") > duration("1h")`,
+		`1 < payload.n < 3`, `payload.text[1:-1]`, `reduce(1..3, #acc + #, 0)`, `{"a": {"b": [null]}}["a"].b[-1]`, `payload.ref matches "^a+$" or "x" not in payload.tags`,
+		`sum(payload.prices, # * 2) ** 2 % 3`, `groupBy(payload.tags, #)`, `now.Format("2006") | upper()`, `timestamp("2024-01-01T00:00:00Z").getHours("+01:00")`, `if true {1} else {nil}`,
+		`count(payload.tags)`, `0x1F + 0b1 + 1e3`, "`raw` + \"\\u00e9\"", `payload?.a?.b`, `one(payload.prices, # > 2) ? - 1 : + payload.n`, `$env`, `#`, `.a`, `find(payload.tags, #index > 0)`,
+	} {
+		f.Add(s)
+	}
+	env := environment(f)
+	shared := scope()
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, lang := range script.CodeLanguages() {
+			for _, condition := range []bool{false, true} {
+				var out diag.List
+				compile := script.CompileValue
+				if condition {
+					compile = script.CompileCondition
+				}
+				p := compile(lang, script.Source{Text: text}, shared, &out)
+				if (p == nil) != out.HasErrors() {
+					t.Fatalf("%s `%s` gives %v and findings %v", lang, text, p, out.Sorted())
+				}
+				if p == nil {
+					continue
+				}
+				result, err := p.Eval(t.Context(), env)
+				if err == nil {
+					if _, err := payload.Encode(result.Value); err != nil {
+						t.Fatalf("%s `%s` = %#v: %v", lang, text, result.Value, err)
+					}
+				}
+				for _, r := range result.Reads {
+					if _, err := payload.Encode(r.Value); err != nil {
+						t.Fatalf("%s `%s` reads %s = %#v: %v", lang, text, r.Operand, r.Value, err)
+					}
+				}
+			}
+		}
+	})
+}

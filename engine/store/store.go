@@ -1,0 +1,383 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/run"
+)
+
+// Sentinels that callers test with errors.Is.
+var (
+	// ErrFenced refuses a settlement whose task was taken back or closed since: nothing was changed.
+	ErrFenced = errors.New("the task has another holder")
+	// ErrMoved refuses a settlement made for an older version of the run: nothing was changed; fold the record again.
+	ErrMoved = errors.New("the run has moved on")
+	// ErrNotFound says that there is no such event, run, gate or revision.
+	ErrNotFound = errors.New("not found")
+	// ErrUnavailable says that nothing can be made durable now (disk full, I/O error, closing). Nothing was half-written.
+	ErrUnavailable = errors.New("the store cannot take writes now")
+	// ErrBehind says that a read could not yet see what a write returned.
+	ErrBehind = errors.New("the store's reader is behind its writer")
+	// ErrCorrupt says that a stored body no longer matches its checksum.
+	ErrCorrupt = errors.New("a stored body does not match its checksum")
+	// ErrWrongState refuses an operation on a run that is not in the state it needs.
+	ErrWrongState = errors.New("wrong state")
+	// ErrLocked says that another process holds the store.
+	ErrLocked = errors.New("another process has the store open")
+)
+
+// Store is the event log and the queue. All methods may be called by many goroutines at once. What a write returned, a later
+// read sees. Time is the store's: callers pass durations.
+type Store interface {
+	// Append makes events durable and gives a Receipt for each, in order. It returns after the commit, never before; many callers
+	// share one. It fails whole (ErrUnavailable) or succeeds whole. An arrival whose delivery key is live in its window is a
+	// duplicate of the first: nothing of it is stored but the count. When ctx ends first, the error wraps its cause and
+	// ErrUnavailable, and whether the events were stored is open; so it is for every other write.
+	Append(ctx context.Context, arrivals []Arrival) ([]Receipt, error)
+
+	// Settle applies each settlement all-or-nothing and gives an error for each in order: nil, ErrFenced, ErrMoved, or ErrNotFound
+	// where the run is gone. The second result is for the whole batch (ErrUnavailable): then nothing of it was applied. A holder
+	// whose lease ran out may still settle as long as no Claim has taken the task back. Within a settlement the order is: the
+	// task is closed or put back, then Routed, NewRuns, Run, Events, Gate.
+	Settle(ctx context.Context, settlements []Settlement) ([]error, error)
+
+	// Due says which gates and lanes have tasks that are due and that a Claim would hand out, and when the next one will be. It
+	// counts no rows. Paused gates are left out, disabled ones are not (their tasks are claimed in order to park them); so are
+	// tasks that wait for another one of their order key.
+	Due(ctx context.Context) (Due, error)
+
+	// Claim hands out up to Max due tasks of one gate and lane in (due, id) order, each under a lease with a new token; tokens strictly
+	// increase. Of one order key never more than one task is out, over all gates.
+	//
+	// Every Claim first takes back the tasks of all gates whose lease ran out: they are due as before, their Lost has grown by
+	// one, and where the task stands before a hook (HasAttempt) the attempt under way is recorded as unknown and counted in N.
+	// A store that only one process can hold takes back all claims when it starts.
+	Claim(ctx context.Context, c Claim) ([]Claimed, error)
+
+	// Extend renews leases; the result has ErrFenced for each that is lost.
+	Extend(ctx context.Context, held []Held, lease time.Duration) ([]error, error)
+
+	// Release gives claimed tasks back as they were, due at once and not charged; stale holders are ignored.
+	Release(ctx context.Context, held []Held) error
+
+	// Retry reopens a parked run: round + 1, its failed and skipped steps are removed and one step task with path "" is added in the
+	// retry lane, at the gate "@<pipeline>". It goes on under the revision given, or its own where that is "". The same request id
+	// for the same run twice is once. ErrNoRequest, ErrNotFound, ErrWrongState.
+	Retry(ctx context.Context, request string, id run.ID, revision string) error
+
+	// Drop ends a parked run for good. The same request id for the same run twice is once. ErrNoRequest, ErrNotFound, ErrWrongState.
+	Drop(ctx context.Context, request string, id run.ID) error
+
+	// Replay adds a route task in the replay lane for each event, with cause {replay, request}. The same request id and event twice is
+	// once. It gives the count added. ErrNoRequest; ErrNotFound where an event is gone: then nothing was added.
+	Replay(ctx context.Context, request string, events []event.ID) (int, error)
+
+	// Gate gives a gate's row; the zero Gate with its name where none is stored. SetGate writes it; Version must be the stored one
+	// (ErrMoved else) and grows by one.
+	Gate(ctx context.Context, name string) (Gate, error)
+	SetGate(ctx context.Context, g Gate) error
+
+	// PutRevision stores sources under a digest; storing the same digest again only makes it the newest. It is durable on return.
+	PutRevision(ctx context.Context, r Revision) error
+	// Revision gives what PutRevision stored, or ErrNotFound. LastSnapshot gives the newest revision of kind "snapshot".
+	Revision(ctx context.Context, digest string) (Revision, error)
+	LastSnapshot(ctx context.Context) (Revision, error)
+
+	// Prune deletes finished events with their runs, bodies, steps and attempts, oldest first and at most max a call, and counts
+	// what it deleted. Kept are events with a task that is open and those of open and parked runs. Delivery keys go within a day
+	// of their window's end. Revisions go that are as old as the events and that no kept run or event names (Run.Revision,
+	// Event.Routes), but never the newest of its kind and name.
+	Prune(ctx context.Context, p Policy, max int) (Pruned, error)
+
+	// Event gives an event without its body; Body its bytes, checked against their checksum (ErrCorrupt).
+	Event(ctx context.Context, id event.ID) (event.Event, error)
+	Body(ctx context.Context, id event.ID) ([]byte, error)
+	// Events lists events, newest first, without bodies. Runs lists runs, the last made first. Cursors are opaque and never skip;
+	// ErrBadCursor refuses what no page gave.
+	Events(ctx context.Context, q EventQuery) (EventPage, error)
+	Runs(ctx context.Context, q RunQuery) (RunPage, error)
+	// Run gives one run whole.
+	Run(ctx context.Context, id run.ID) (RunRecord, error)
+	// Tail gives events stored after the cursor, oldest first, and the cursor to go on from, which is never ""; the cursor "" starts
+	// after the newest. max is as EventQuery.Limit.
+	Tail(ctx context.Context, cursor string, max int) (EventPage, error)
+	// Ledger gives the counters, read in one snapshot.
+	Ledger(ctx context.Context) (Ledger, error)
+
+	// Changed gives a channel that receives (without blocking the store) when there may be new due work. One receiver.
+	Changed() <-chan struct{}
+	// Info says what durability the store really gives.
+	Info() Info
+
+	// Start opens the store and returns when it is ready; Stop finishes the commits under way and closes it. Stop is idempotent.
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+}
+
+// Arrival is one event to append. Its body belongs to the store from now on.
+type Arrival struct {
+	// Event gets its ID, BodySize and BodyCRC from the store, and its Received and State (accepted) where they are zero.
+	Event event.Event
+	// Window is how long the delivery id counts as seen; 0 de-duplicates nothing (as does an empty Event.Delivery).
+	Window time.Duration
+	// Route adds the route task; false for events that start nothing (ignored, quarantined).
+	Route bool
+	// Order is the order key of the route task, "" for none.
+	Order string
+}
+
+// Receipt is what became of an arrival.
+type Receipt struct {
+	// ID is the event's, or the first one's where Duplicate.
+	ID        event.ID
+	Duplicate bool
+	// State is the state of the event that ID names, as it was stored first.
+	State event.State
+	// Mismatch says that the duplicate's body differs from the first one's.
+	Mismatch bool
+}
+
+// Held names a claim.
+type Held struct {
+	Task  int64
+	Token int64
+}
+
+// Claim asks for due tasks.
+type Claim struct {
+	Gate  string
+	Lane  run.Lane
+	Max   int
+	Lease time.Duration
+}
+
+// Claimed is a task handed out, with all that is needed to work on it.
+type Claimed struct {
+	Task run.Task
+	// Event has its body.
+	Event event.Event
+	// Run and Steps are the record that the task belongs to; nil for a route task.
+	Run   *run.Run
+	Steps []run.Step
+	// Reclaimed says that the last holder's lease ran out.
+	Reclaimed bool
+	// Corrupt says that the stored body does not match its checksum: Event.Body is nil and must not be sent anywhere.
+	Corrupt bool
+}
+
+// Held gives the claim's name.
+func (c Claimed) Held() Held { return Held{Task: c.Task.ID, Token: c.Task.Token} }
+
+// Settlement is what one holder has done with its task.
+type Settlement struct {
+	Held Held
+	// Routed moves the event from accepted to routed (a route task's settlement).
+	Routed bool
+	// NewRuns are written with their steps and tasks; one that exists already (same id) is left alone. The store sets Event,
+	// Created, Finished where the run is not open, and State (open) where it is "".
+	NewRuns []NewRun
+	// Run moves the task's run on; nil leaves it.
+	Run *RunDelta
+	// Events are emitted by the run; each is appended as by Append.
+	Events []Arrival
+	// Then tells what becomes of the task. The zero Then closes it.
+	Then Then
+	// Gate, where not nil, is written with the rest. Its Version is not checked: the settlement wins.
+	Gate *Gate
+}
+
+// NewRun is a run that begins.
+type NewRun struct {
+	Run   run.Run
+	Steps []run.Step
+	Tasks []NewTask
+}
+
+// RunDelta moves a run on.
+type RunDelta struct {
+	ID run.ID
+	// Version is the one that the work was done on; it grows by one.
+	Version int64
+	// State, Outcome, Reason and Message are written as they stand; Finished is set by the store when State is not open.
+	State   run.State
+	Outcome run.Outcome
+	Reason  string
+	Message string
+	// Steps are added; a step of the same path replaces the earlier one.
+	Steps    []run.Step
+	Attempts []run.Attempt
+	// Tasks are added; one whose path and kind are open already is left alone. When State is not open, all of the run's tasks are
+	// closed, claimed ones too, and none is added.
+	Tasks []NewTask
+}
+
+// NewTask is a task that a run asks for.
+type NewTask struct {
+	Kind  run.TaskKind
+	Path  string
+	Gate  string
+	Lane  run.Lane
+	Order string
+	In    time.Duration // from now until due
+}
+
+// Then tells what becomes of a settled task: closed, or due again.
+type Then struct {
+	Again bool
+	In    time.Duration
+	// N is the count of attempts from now on, Lane the lane; kept where "". Lost is 0 from now on.
+	N    int
+	Lane run.Lane
+	// First is when the first attempt began; kept where zero.
+	First time.Time
+}
+
+// Due tells where work waits.
+type Due struct {
+	Work []Work
+	// Next is how long until the next task becomes due, or the next lease runs out, that is not so now; negative where there is
+	// none. Paused gates are left out.
+	Next time.Duration
+	// Oldest is how long the oldest task of Work has been due; 0 where nothing is due.
+	Oldest time.Duration
+}
+
+// Work is one gate and lane with at least one due task.
+type Work struct {
+	Gate     string
+	Lane     run.Lane
+	Disabled bool // the gate is disabled: its tasks are to be parked
+}
+
+// GateState tells whether tasks pass a gate.
+type GateState string
+
+// The states of a gate.
+const (
+	GateOpen     GateState = "open"
+	GatePaused   GateState = "paused"   // tasks wait
+	GateDisabled GateState = "disabled" // tasks are parked
+)
+
+// Gate is what a destination's tasks must pass.
+type Gate struct {
+	Name    string    `json:"name"`
+	State   GateState `json:"state"`
+	Reason  string    `json:"reason,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Version int64     `json:"version"`
+}
+
+// Revision is a set of sources under a digest.
+type Revision struct {
+	Digest string
+	// Kind is "snapshot" or "pipeline".
+	Kind string
+	// Name is the pipeline's; "" for a snapshot.
+	Name  string
+	Files []RevisionFile
+	// Stored is when it was stored; set by the store.
+	Stored time.Time
+}
+
+// RevisionFile is one source. Files of equal content are stored once.
+type RevisionFile struct {
+	Path string
+	Data []byte
+}
+
+// Policy is what Prune may delete.
+type Policy struct {
+	// Events is the age from which finished events go; 0 keeps all.
+	Events time.Duration
+}
+
+// Pruned counts what Prune deleted.
+type Pruned struct{ Events, Runs, Keys, Revisions int }
+
+// EventQuery filters Events. Zero fields do not filter.
+type EventQuery struct {
+	Provider string
+	Name     string
+	// Status is an event state, or "processed" for accepted and routed.
+	Status string
+	Since  time.Time
+	Until  time.Time
+	Limit  int // default 50, at most 1000
+	Cursor string
+}
+
+// EventPage is a page of events; Next is "" at the end.
+type EventPage struct {
+	Events []event.Event
+	Next   string
+}
+
+// RunQuery filters Runs. Zero fields do not filter.
+type RunQuery struct {
+	Event    event.ID
+	Pipeline string
+	State    run.State
+	Outcome  run.Outcome
+	Since    time.Time
+	Limit    int // default 50, at most 1000
+	Cursor   string
+}
+
+// RunPage is a page of runs; Next is "" at the end.
+type RunPage struct {
+	Runs []run.Run
+	Next string
+}
+
+// RunRecord is one run whole.
+type RunRecord struct {
+	Run      run.Run
+	Steps    []run.Step // in the order they ended
+	Attempts []run.Attempt
+	Tasks    []run.Task // the open ones
+}
+
+// Ledger is the account of requests and runs. Each term is a counter of its own, written in the commit it counts:
+// requests recorded = processed + duplicate + ignored + quarantined; runs made = open + completed + filtered + limited + parked +
+// dropped + pruned.
+type Ledger struct {
+	Requests RequestTerms        `json:"requests"`
+	Runs     map[string]RunTerms `json:"runs"` // by pipeline
+}
+
+// RequestTerms counts events by what was answered.
+type RequestTerms struct {
+	Recorded    int64 `json:"recorded"`
+	Processed   int64 `json:"processed"`
+	Duplicate   int64 `json:"duplicate"`
+	Ignored     int64 `json:"ignored"`
+	Quarantined int64 `json:"quarantined"`
+	Pruned      int64 `json:"pruned"` // of the recorded events, how many retention has deleted since
+}
+
+// RunTerms counts the runs of one pipeline.
+type RunTerms struct {
+	Made      int64 `json:"made"`
+	Open      int64 `json:"open"`
+	Completed int64 `json:"completed"`
+	Filtered  int64 `json:"filtered"`
+	Limited   int64 `json:"limited"`
+	Parked    int64 `json:"parked"`
+	Dropped   int64 `json:"dropped"`
+	Pruned    int64 `json:"pruned"`
+}
+
+// Info says what durability the store really gives.
+type Info struct {
+	Kind string `json:"kind"` // "sqlite", "memory", "postgres"
+	Path string `json:"path,omitempty"`
+	// FileSystem is the type of the file system under the file, e.g. "ext4".
+	FileSystem string `json:"file_system,omitempty"`
+	// Warning is set where an acknowledged event may not survive a power cut, and says why.
+	Warning string `json:"warning,omitempty"`
+	Schema  int    `json:"schema,omitempty"`
+}

@@ -1,0 +1,482 @@
+package storetest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// randomOperations does the same random things to the store and to the model and compares every answer.
+func randomOperations(t *testing.T, make Factory, o Options) {
+	t.Helper()
+	seed := cmp.Or(o.Seed, uint64(time.Now().UnixNano()))
+	t.Logf("seed %d", seed)
+	s := newSuite(t, make, o)
+	model := s.store
+	if o.Model != nil {
+		model = o.Model(t, s.clock.now)
+		if err := model.Start(t.Context()); err != nil {
+			t.Fatalf("starting the model: %v", err)
+		}
+	}
+	d := &duel{suite: s, model: model, rng: rand.New(rand.NewPCG(seed, 0))}
+	for n := range cmp.Or(o.Operations, 3000) {
+		d.step()
+		if t.Failed() {
+			t.Fatalf("after operation %d of seed %d: %s", n, seed, d.last)
+		}
+	}
+	d.compareAll()
+}
+
+// duel is one store beside its model. Without a model both are the same store, and only the ledger is checked.
+type duel struct {
+	*suite
+	model store.Store
+	rng   *rand.Rand
+	last  string
+
+	held   []claimPair
+	events []event.ID
+	runs   []run.ID
+}
+
+// claimPair is one claim as both name it; ids of tasks and tokens are each store's own.
+type claimPair struct {
+	ours, theirs store.Held
+	claimed      store.Claimed
+}
+
+func (d *duel) both(what string, f func(s store.Store) (any, error)) {
+	d.Helper()
+	ours, ourErr := f(d.store)
+	if d.model == d.store {
+		return
+	}
+	theirs, theirErr := f(d.model)
+	d.compare(what, ours, ourErr, theirs, theirErr)
+}
+
+func (d *duel) compare(what string, ours any, ourErr error, theirs any, theirErr error) {
+	d.Helper()
+	d.last = what
+	if errorName(ourErr) != errorName(theirErr) {
+		d.Errorf("%s: error %v, the model gives %v", what, ourErr, theirErr)
+	}
+	if ourErr == nil && !reflect.DeepEqual(ours, theirs) {
+		d.Errorf("%s:\n  store %+v\n  model %+v", what, ours, theirs)
+	}
+}
+
+func errorName(err error) string {
+	for _, known := range []error{
+		store.ErrFenced, store.ErrMoved, store.ErrNotFound, store.ErrUnavailable, store.ErrWrongState, store.ErrCorrupt,
+		store.ErrBadCursor, store.ErrNoRequest,
+	} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if err != nil {
+		return "another error"
+	}
+	return ""
+}
+
+func (d *duel) step() {
+	type operation struct {
+		weight int
+		do     func()
+	}
+	operations := []operation{
+		{20, d.append},
+		{25, d.claim},
+		{30, d.settle},
+		{4, d.extend},
+		{4, d.release},
+		{6, d.retryOrDrop},
+		{4, d.replay},
+		{3, d.setGate},
+		{3, d.putRevision},
+		{2, d.prune},
+		{12, d.passTime},
+		{10, d.read},
+		{1, d.bothRestart},
+	}
+	total := 0
+	for _, o := range operations {
+		total += o.weight
+	}
+	n := d.rng.IntN(total)
+	for _, o := range operations {
+		if n -= o.weight; n < 0 {
+			o.do()
+			break
+		}
+	}
+	d.both("Due", func(s store.Store) (any, error) { return s.Due(d.Context()) })
+	d.both("Ledger", func(s store.Store) (any, error) { return s.Ledger(d.Context()) })
+	d.ledger()
+}
+
+func (d *duel) arrival() store.Arrival {
+	a := arrival(d.pick("order", "refund", "push"))
+	a.Event.Provider = d.pick("acme", "other")
+	a.Event.Body = []byte(d.pick("one", "two"))
+	a.Event.Received = d.clock.now()
+	if d.rng.IntN(2) == 0 {
+		a.Event.Delivery = fmt.Sprint("d", d.rng.IntN(30))
+		a.Window = time.Duration(d.rng.IntN(3)) * 20 * time.Minute
+	}
+	a.Order = d.order()
+	if d.rng.IntN(10) == 0 {
+		a.Event.State, a.Route = event.Quarantined, false
+	}
+	return a
+}
+
+func (d *duel) order() string {
+	return d.pick("", "", "", "", "k1", "k2")
+}
+
+func (d *duel) pick(of ...string) string { return of[d.rng.IntN(len(of))] }
+
+func (d *duel) append() {
+	arrivals := make([]store.Arrival, 1+d.rng.IntN(4))
+	for i := range arrivals {
+		arrivals[i] = d.arrival()
+	}
+	var fresh []event.ID
+	d.both("Append", func(s store.Store) (any, error) {
+		receipts, err := s.Append(d.Context(), arrivals)
+		fresh = fresh[:0]
+		for _, r := range receipts {
+			fresh = append(fresh, r.ID)
+		}
+		return receipts, err
+	})
+	d.events = append(d.events, fresh...)
+}
+
+func (d *duel) claim() {
+	c := store.Claim{
+		Gate: d.pick(run.RouteGate, run.RouteGate, "g", "h", "@p", "@q"), Lane: run.Lane(d.pick("live", "live", "live", "retry", "replay")),
+		Max: 1 + d.rng.IntN(5), Lease: time.Duration(1+d.rng.IntN(120)) * time.Second,
+	}
+	ours, ourErr := d.store.Claim(d.Context(), c)
+	theirs, theirErr := ours, ourErr
+	if d.model != d.store {
+		theirs, theirErr = d.model.Claim(d.Context(), c)
+	}
+	for i := range min(len(ours), len(theirs)) {
+		d.held = append(d.held, claimPair{ours: ours[i].Held(), theirs: theirs[i].Held(), claimed: ours[i]})
+	}
+	d.compare(fmt.Sprintf("%+v", c), anonymous(ours), ourErr, anonymous(theirs), theirErr)
+}
+
+// anonymous takes away what each store names in its own way.
+func anonymous(claimed []store.Claimed) []store.Claimed {
+	out := make([]store.Claimed, len(claimed))
+	for i, c := range claimed {
+		c.Task.ID, c.Task.Token = 0, 0
+		if len(c.Steps) == 0 {
+			c.Steps = nil
+		}
+		out[i] = c
+	}
+	return out
+}
+
+// some gives a claim of the recent past, which may long be stale.
+func (d *duel) some() (claimPair, bool) {
+	if len(d.held) == 0 {
+		return claimPair{}, false
+	}
+	return d.held[max(0, len(d.held)-1-d.rng.IntN(12))], true
+}
+
+func (d *duel) settle() {
+	n := 1 + d.rng.IntN(3)
+	var ours, theirs []store.Settlement
+	for range n {
+		p, ok := d.some()
+		if !ok {
+			return
+		}
+		st := d.settlement(p.claimed)
+		st.Held = p.ours
+		ours = append(ours, st)
+		st.Held = p.theirs
+		theirs = append(theirs, st)
+	}
+	ourErrs, ourErr := d.store.Settle(d.Context(), ours)
+	if d.model == d.store {
+		return
+	}
+	theirErrs, theirErr := d.model.Settle(d.Context(), theirs)
+	d.compare("Settle", nil, ourErr, nil, theirErr)
+	for i := range n {
+		d.compare(fmt.Sprintf("settlement %+v", ours[i]), nil, ourErrs[i], nil, theirErrs[i])
+	}
+	for _, st := range ours {
+		if st.Run != nil {
+			d.compareRun(st.Run.ID)
+		}
+	}
+}
+
+func (d *duel) settlement(c store.Claimed) store.Settlement {
+	var st store.Settlement
+	if d.rng.IntN(4) == 0 {
+		st.Then = store.Then{
+			Again: true, In: time.Duration(d.rng.IntN(100)) * time.Second, N: c.Task.N + 1,
+			Lane: run.Lane(d.pick("", "live", "retry")), First: d.clock.now(),
+		}
+	}
+	if d.rng.IntN(12) == 0 {
+		st.Gate = &store.Gate{Name: d.pick("g", "h"), State: store.GateState(d.pick("open", "disabled")), Reason: "settled"}
+	}
+	if d.rng.IntN(12) == 0 {
+		st.Events = []store.Arrival{d.arrival()}
+	}
+	if c.Run == nil {
+		st.Routed = d.rng.IntN(8) != 0
+		for _, pipeline := range []string{"p", "q"} {
+			if d.rng.IntN(3) == 0 {
+				continue
+			}
+			n := newRun(c.Event.ID, pipeline, d.tasks()...)
+			n.Run.Cause = c.Task.Cause
+			n.Run.ID = run.NewID(c.Event.ID, pipeline, n.Run.Cause)
+			if d.rng.IntN(4) == 0 {
+				n.Run.State, n.Run.Outcome = run.Done, run.Filtered
+			}
+			d.runs = append(d.runs, n.Run.ID)
+			st.NewRuns = append(st.NewRuns, n)
+		}
+		return st
+	}
+	version := c.Run.Version
+	if d.rng.IntN(2) == 0 { // the record as it is now, as a worker would fold it again
+		if r, err := d.store.Run(d.Context(), c.Run.ID); err == nil {
+			version = r.Run.Version
+		}
+	}
+	st.Run = &store.RunDelta{ID: c.Run.ID, Version: version, State: run.Open, Tasks: d.tasks()}
+	for range d.rng.IntN(3) {
+		st.Run.Steps = append(st.Run.Steps, step(d.pick("A", "B", "C"), run.StepState(d.pick("done", "failed", "skipped"))))
+	}
+	if d.rng.IntN(2) == 0 {
+		st.Run.Attempts = []run.Attempt{attempt("A", c.Task.N+1, run.AttemptTemporary)}
+	}
+	switch d.rng.IntN(5) {
+	case 0:
+		st.Run.State, st.Run.Outcome = run.Done, run.Outcome(d.pick("completed", "filtered", "limited"))
+	case 1:
+		st.Run.State, st.Run.Reason, st.Run.Message = run.Parked, "retries_spent", "no answer"
+	}
+	return st
+}
+
+func (d *duel) tasks() []store.NewTask {
+	var tasks []store.NewTask
+	for range d.rng.IntN(4) {
+		tasks = append(tasks, store.NewTask{
+			Kind: run.TaskKind(d.pick("step", "step", "timer")), Path: d.pick("A", "B", "C"), Gate: d.pick("g", "h", "@p"),
+			Lane: run.Lane(d.pick("", "live", "retry")), Order: d.order(), In: time.Duration(d.rng.IntN(4)) * 30 * time.Second,
+		})
+	}
+	return tasks
+}
+
+func (d *duel) extend() {
+	if p, ok := d.some(); ok {
+		lease := time.Duration(1+d.rng.IntN(200)) * time.Second
+		d.heldBoth("Extend", p, func(s store.Store, h store.Held) error {
+			errs, err := s.Extend(d.Context(), []store.Held{h}, lease)
+			return errors.Join(append(errs, err)...)
+		})
+	}
+}
+
+func (d *duel) release() {
+	if p, ok := d.some(); ok {
+		d.heldBoth("Release", p, func(s store.Store, h store.Held) error { return s.Release(d.Context(), []store.Held{h}) })
+	}
+}
+
+func (d *duel) heldBoth(what string, p claimPair, f func(s store.Store, h store.Held) error) {
+	ourErr := f(d.store, p.ours)
+	if d.model != d.store {
+		d.compare(what, nil, ourErr, nil, f(d.model, p.theirs))
+	}
+}
+
+func (d *duel) aRun() (run.ID, bool) {
+	if len(d.runs) == 0 {
+		return run.ID{}, false
+	}
+	return d.runs[max(0, len(d.runs)-1-d.rng.IntN(30))], true
+}
+
+func (d *duel) retryOrDrop() {
+	id, ok := d.aRun()
+	if !ok {
+		return
+	}
+	request, revision, retry := fmt.Sprint("r", d.rng.IntN(4)), d.pick("", "other"), d.rng.IntN(4) != 0
+	d.both(fmt.Sprintf("Retry or Drop(%s, %s)", request, id), func(s store.Store) (any, error) {
+		if retry {
+			return nil, s.Retry(d.Context(), request, id, revision)
+		}
+		return nil, s.Drop(d.Context(), request, id)
+	})
+	d.compareRun(id)
+}
+
+func (d *duel) replay() {
+	if len(d.events) == 0 {
+		return
+	}
+	var ids []event.ID
+	for range 1 + d.rng.IntN(3) {
+		ids = append(ids, d.events[max(0, len(d.events)-1-d.rng.IntN(40))])
+	}
+	request := fmt.Sprint("r", d.rng.IntN(4))
+	d.both("Replay", func(s store.Store) (any, error) { return s.Replay(d.Context(), request, ids) })
+}
+
+func (d *duel) setGate() {
+	name, state := d.pick("g", "h", "@p", run.RouteGate), store.GateState(d.pick("open", "open", "paused", "disabled"))
+	wrong := int64(d.rng.IntN(10) / 9)
+	d.both("SetGate", func(s store.Store) (any, error) {
+		g, err := s.Gate(d.Context(), name)
+		if err != nil {
+			return nil, err
+		}
+		return nil, s.SetGate(d.Context(), store.Gate{Name: name, State: state, Since: d.clock.now(), Version: g.Version + wrong})
+	})
+	d.both("Gate", func(s store.Store) (any, error) { return s.Gate(d.Context(), name) })
+}
+
+func (d *duel) putRevision() {
+	digest := d.pick("rev-p", "rev-q", "other", "digest-of-routes", "unused")
+	kind := store.PipelineRevision
+	if digest == "digest-of-routes" {
+		kind = store.SnapshotRevision
+	}
+	d.both("PutRevision", func(s store.Store) (any, error) {
+		return nil, s.PutRevision(d.Context(), store.Revision{Digest: digest, Kind: kind, Name: "n", Files: files(digest)})
+	})
+	d.both("Revision", func(s store.Store) (any, error) { return s.Revision(d.Context(), digest) })
+	d.both("LastSnapshot", func(s store.Store) (any, error) { return s.LastSnapshot(d.Context()) })
+}
+
+func (d *duel) prune() {
+	age, limit := time.Duration(10+d.rng.IntN(100))*time.Minute, d.rng.IntN(20)
+	d.both("Prune", func(s store.Store) (any, error) {
+		p, err := s.Prune(d.Context(), store.Policy{Events: age}, limit)
+		p.Keys = 0 // a store may keep keys for a day after their window
+		return p, err
+	})
+}
+
+func (d *duel) passTime() {
+	d.clock.advance(time.Duration(d.rng.Int64N(int64(time.Minute))))
+	switch d.rng.IntN(25) {
+	case 0:
+		d.clock.advance(time.Hour)
+	case 1:
+		d.clock.advance(-time.Minute)
+	}
+}
+
+func (d *duel) bothRestart() {
+	if d.model != d.store {
+		wants(d.suite, "stopping the model", d.model.Stop(d.Context()), nil)
+		wants(d.suite, "starting the model", d.model.Start(d.Context()), nil)
+		d.restart()
+		return
+	}
+	d.restart()
+	d.model = d.store
+}
+
+func (d *duel) read() {
+	q := store.EventQuery{
+		Provider: d.pick("", "", "acme"), Name: d.pick("", "", "order"), Status: d.pick("", "", "processed", "routed", "accepted", "quarantined"),
+		Limit: 1 + d.rng.IntN(10),
+	}
+	if d.rng.IntN(3) == 0 {
+		q.Since = d.clock.now().Add(-time.Duration(d.rng.IntN(60)) * time.Minute)
+	}
+	d.both(fmt.Sprintf("Events(%+v)", q), func(s store.Store) (any, error) {
+		var all []event.Event
+		for pages := 0; pages < 4; pages++ {
+			page, err := s.Events(d.Context(), q)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page.Events...)
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+		}
+		q.Cursor = ""
+		return all, nil
+	})
+	rq := store.RunQuery{
+		Pipeline: d.pick("", "", "p"), State: run.State(d.pick("", "", "open", "parked", "done")), Outcome: run.Outcome(d.pick("", "", "filtered")),
+		Limit: 1 + d.rng.IntN(10),
+	}
+	if len(d.events) > 0 && d.rng.IntN(4) == 0 {
+		rq.Event = d.events[d.rng.IntN(len(d.events))]
+	}
+	d.both(fmt.Sprintf("Runs(%+v)", rq), func(s store.Store) (any, error) {
+		page, err := s.Runs(d.Context(), rq)
+		return page.Runs, err
+	})
+	if len(d.events) > 0 {
+		id := d.events[max(0, len(d.events)-1-d.rng.IntN(100))]
+		d.both("Event", func(s store.Store) (any, error) { return s.Event(d.Context(), id) })
+		d.both("Body", func(s store.Store) (any, error) { return s.Body(d.Context(), id) })
+	}
+	if id, ok := d.aRun(); ok {
+		d.compareRun(id)
+	}
+}
+
+func (d *duel) compareRun(id run.ID) {
+	d.Helper()
+	d.both(fmt.Sprintf("Run(%s)", id), func(s store.Store) (any, error) {
+		r, err := s.Run(d.Context(), id)
+		for i := range r.Tasks {
+			r.Tasks[i].ID, r.Tasks[i].Token = 0, 0
+		}
+		if len(r.Steps) == 0 {
+			r.Steps = nil
+		}
+		if len(r.Attempts) == 0 {
+			r.Attempts = nil
+		}
+		return r, err
+	})
+}
+
+// compareAll reads everything that was ever made.
+func (d *duel) compareAll() {
+	for _, id := range d.runs {
+		d.compareRun(id)
+	}
+	for _, id := range d.events {
+		d.both("Event", func(s store.Store) (any, error) { return s.Event(d.Context(), id) })
+	}
+}

@@ -1,0 +1,14 @@
+// Package destination compiles outgoing targets: a document of kind destination, or the same keys inside a hook node, becomes a
+// [Destination] that builds requests and judges their answers.
+//
+// Two pure halves frame an attempt that somebody else makes. [Destination.Build] renders address, headers and body into a
+// hooks.Request; [Destination.Judge] turns what came of it into a [Verdict], which [Destination.Retry] turns into a schedule. The
+// package opens no socket, waits for nothing and decides about no run.
+//
+// The host of an address is fixed when the manifests are compiled. Templates may stand in its path and query only, and each value
+// is escaped, so that no event chooses where a request goes. Bodies that are JSON are built as values and encoded once; nothing is
+// pasted into JSON text. What leaves here for people to read (Line, Verdict.Answer, errors) names references and holds none of
+// their contents.
+//
+// The types (http, slack, discord) are one table in types.go. A Destination is immutable and may be used by any number of goroutines.
+package destination

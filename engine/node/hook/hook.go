@@ -1,0 +1,144 @@
+// Package hook is the node that sends a request: to a destination that it names, or to one that it describes itself.
+//
+// It asks for the delivery and does nothing itself: the worker makes the attempts, and the answer becomes the node's output. A hook
+// that states keys of its own beside `destination:` sends to that destination with those keys in place.
+package hook
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/field"
+	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/node"
+	"github.com/headgate/headgate/engine/source"
+)
+
+// Type describes the hook node.
+func Type() node.Type {
+	return node.Type{
+		Name:  "hook",
+		Doc:   "Sends a request and waits for its answer, with retries.",
+		Props: props(),
+		Build: build,
+	}
+}
+
+const (
+	keyDestination = "destination"
+	keyConfig      = "config"
+	keyHookType    = "hook_type"
+)
+
+func props() *field.Object {
+	return &field.Object{
+		Name: "hook",
+		Doc:  "A request to be sent.",
+		Fields: append([]field.Field{
+			{Name: keyDestination, Type: field.String, Doc: "The name of a destination.", Example: "ops-slack"},
+			{Name: keyConfig, Type: field.Any, Object: &field.Object{Name: "config", Fields: optional()}, Doc: "The keys of a destination, where the hook names none."},
+			{Name: keyHookType, Type: field.Enum, Enum: []string{"webhook", "http"}, Doc: "Always a request over HTTP; may be left out."},
+		}, optional()...),
+		Hints: map[string]string{"destinations": keyDestination, "payload": "body", "uri": "url", "retries": "retry"},
+	}
+}
+
+// optional gives the keys of a destination, none of which a hook must state: it may name a destination that has them.
+func optional() []field.Field {
+	fields := destination.InlineFields()
+	for i := range fields {
+		fields[i].Required = false
+	}
+	return fields
+}
+
+// Node is a built hook node.
+type Node struct {
+	named  string
+	inline *destination.Destination
+	key    string
+	gate   string
+}
+
+var _ node.Node = (*Node)(nil)
+
+// Named gives the destination that the hook names, "" where it describes its own.
+func (n *Node) Named() string { return n.named }
+
+// Inline gives the destination that the hook describes, wholly or in part; nil where it only names one.
+func (n *Node) Inline() *destination.Destination { return n.inline }
+
+func build(p *field.Values, env node.Env, out *diag.List) node.Node {
+	n := &Node{named: p.String(keyDestination)}
+	var base *manifest.Document
+	if n.named != "" {
+		doc, ok := env.World.Destination(n.named)
+		if !ok {
+			out.Errorf(diag.DanglingReference, p.Span(keyDestination), diag.DidYouMean(n.named, env.World.Destinations()), "there is no destination %q", n.named)
+			return nil
+		}
+		if doc == nil {
+			return nil
+		}
+		base = doc
+	}
+	own := merged(p, out)
+	if len(own.Entries) == 0 && base != nil {
+		n.key, n.gate = n.named, n.named
+		return n
+	}
+	if len(own.Entries) == 0 {
+		out.Errorf(diag.MissingKey, env.Span, "name a `destination:`, or write `url:`", "hook %q does not say where to send to", env.Label)
+		return nil
+	}
+	n.key = env.Pipeline + "/" + env.Label
+	n.inline = destination.CompileInline(n.key, own, base, env.Scope, out, destination.Options{Dev: env.Dev})
+	if n.inline == nil {
+		return nil
+	}
+	n.gate = n.inline.Gate
+	return n
+}
+
+// merged gives the destination's keys that the hook states, directly and under config; what is written directly wins.
+func merged(p *field.Values, out *diag.List) *source.Node {
+	own := &source.Node{Kind: source.Map, Span: p.Root().Span}
+	add := func(n *source.Node) {
+		for _, e := range n.Entries {
+			switch e.Key.Text {
+			case keyDestination, keyConfig, keyHookType:
+				continue
+			}
+			if own.Get(e.Key.Text) != nil {
+				out.Warnf(diag.DuplicateKey, e.Key.Span, "write it once", "`%s` is written beside `config:` and in it; the one beside it counts", e.Key.Text)
+				continue
+			}
+			own.Entries = append(own.Entries, e)
+		}
+	}
+	add(p.Root())
+	if c := p.Node(keyConfig); c != nil {
+		if c.Kind != source.Map {
+			out.Errorf(diag.WrongType, c.Span, "write `config:` as a map", "config is a %s, not a map", c.Kind)
+			return own
+		}
+		add(c)
+	}
+	return own
+}
+
+// Do asks for the delivery. A body that the hook states is rendered here, under the run's own revision; address, headers and secrets
+// are the live ones when the request is made.
+func (n *Node) Do(ctx context.Context, in node.Input) (node.Outcome, error) {
+	out := node.Deliver{Destination: n.key, Gate: n.gate}
+	if n.inline != nil && n.inline.HasBody() {
+		body, err := n.inline.RenderBody(ctx, in.Env)
+		if err != nil {
+			return nil, fmt.Errorf("rendering the body: %w", err)
+		}
+		out.Body, out.HasBody = body, true
+	}
+	return out, nil
+}

@@ -1,0 +1,186 @@
+package provider
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/payload"
+	"github.com/headgate/headgate/engine/source"
+)
+
+// maxNameBytes bounds an event's name. What is longer is no name.
+const maxNameBytes = 200
+
+// events compiles the list of events with their schemas and examples.
+func (c *compiler) events() {
+	c.p.declared = map[string]int{}
+	first := map[string]source.Span{}
+	for _, v := range c.v.Objects("events") {
+		e := Event{Name: v.String("name"), Title: v.String("title"), Description: v.String("description")}
+		switch {
+		case e.Name == "":
+			continue // said by the field's description
+		case !isName(e.Name):
+			c.out.Errorf(diag.BadValue, v.Span("name"), "", "an event's name is at most %d bytes of printable text", maxNameBytes)
+		case !first[e.Name].IsZero():
+			c.out.Add(diag.Finding{
+				Severity: diag.Error, Rule: diag.DuplicateName, Span: v.Span("name"), Message: fmt.Sprintf("event %q is listed twice", e.Name),
+				Related: []diag.Related{{Span: first[e.Name], Message: "first listed here"}},
+			})
+			continue
+		}
+		first[e.Name] = v.Span("name")
+		if n := v.Node("schema"); n != nil {
+			e.schema = compileSchema(c.doc, n, c.v.String("schemas_directory"), c.out)
+		}
+		if n := v.Node("example"); n != nil {
+			c.example(&e, n)
+		}
+		c.p.declared[e.Name] = len(c.p.events)
+		c.p.events = append(c.p.events, e)
+	}
+	if len(c.p.events) > 1 && !c.v.Has("event") && !c.doc.DiPeO {
+		c.out.Errorf(diag.MissingKey, c.v.KeySpan("events"), "add `event: {header: X-Event}` or `event: {body: type}`",
+			"provider %q lists %d events, but nothing says which one a request is", c.p.name, len(c.p.events))
+	}
+}
+
+// isName says whether a text can be the name of an event.
+func isName(s string) bool {
+	if s == "" || len(s) > maxNameBytes {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+			return false
+		}
+	}
+	return true
+}
+
+// example reads an event's example and holds it against what the manifest says.
+func (c *compiler) example(e *Event, n *source.Node) {
+	body, err := c.exampleBytes(n)
+	if err != nil {
+		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q: %s", e.Name, err)
+		return
+	}
+	e.example, e.exampleType = body, contentType(c.p.format)
+	if c.p.format == payload.JSON {
+		if err := payload.Check(body, payload.Limits{}); err != nil {
+			c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q is no JSON: %s", e.Name, err)
+			return
+		}
+	}
+	c.exampleName(e, n)
+	if e.schema == nil {
+		return
+	}
+	v, err := payload.New(body, string(c.p.format)).Value()
+	if err != nil {
+		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q cannot be read: %s", e.Name, err)
+		return
+	}
+	if problem := violation(e.schema, v); problem != "" {
+		c.out.Errorf(diag.BadExample, n.Span, "", "the schema of %q does not accept its own example: %s", e.Name, problem)
+	}
+}
+
+// exampleName looks whether an example that carries its own name carries the right one.
+func (c *compiler) exampleName(e *Event, n *source.Node) {
+	if c.p.event == nil || len(c.p.event.Args("header")) > 0 || len(c.p.event.Args("query")) > 0 {
+		return
+	}
+	r := c.p.exampleRequest(e.example)
+	if got, _ := c.p.event.Text(&r.Request); got != e.Name {
+		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q is named %q by %s", e.Name, got, c.p.event)
+	}
+}
+
+// exampleBytes gives an example as the provider would send it: a file as it is, an inline value written out.
+func (c *compiler) exampleBytes(n *source.Node) ([]byte, error) {
+	if !n.IsScalar() {
+		if c.p.format == payload.Form {
+			return formOf(n)
+		}
+		return payload.Encode(plain(n))
+	}
+	t := n.Text
+	if begins := strings.TrimSpace(t); strings.HasPrefix(begins, "{") || strings.HasPrefix(begins, "[") || strings.Contains(t, "\n") {
+		return []byte(t), nil // DiPeO writes examples as JSON text
+	}
+	return c.doc.ReadFileAt(n, t)
+}
+
+// formOf writes a map of scalars as an urlencoded form, in the order written.
+func formOf(n *source.Node) ([]byte, error) {
+	if n.Kind != source.Map {
+		return nil, fmt.Errorf("a form is a map of fields, not %s", n.Kind.WithArticle())
+	}
+	var b strings.Builder
+	for i, e := range n.Entries {
+		if !e.Value.IsScalar() {
+			return nil, fmt.Errorf("the field `%s` of a form is text, not %s", e.Key.Text, e.Value.Kind.WithArticle())
+		}
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(e.Key.Text) + "=" + url.QueryEscape(e.Value.Text))
+	}
+	return []byte(b.String()), nil
+}
+
+// plain gives a node's value as payload.Encode takes it.
+func plain(n *source.Node) any {
+	switch n.Kind {
+	case source.Map:
+		out := make(map[string]any, len(n.Entries))
+		for _, e := range n.Entries {
+			out[e.Key.Text] = plain(e.Value)
+		}
+		return out
+	case source.List:
+		out := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			out[i] = plain(item)
+		}
+		return out
+	case source.Bool:
+		return strings.EqualFold(n.Text, "true")
+	case source.Null:
+		return nil
+	case source.Int, source.Float:
+		if payload.Check([]byte(n.Text), payload.Limits{}) == nil {
+			return payload.Number(n.Text)
+		}
+		return yamlNumber(n.Text)
+	}
+	return n.Text
+}
+
+// contentType is what a sender of that format says.
+func contentType(f payload.Format) string {
+	switch f {
+	case payload.Form:
+		return "application/x-www-form-urlencoded"
+	case payload.Raw:
+		return "text/plain; charset=utf-8"
+	}
+	return "application/json"
+}
+
+// yamlNumber reads what YAML takes for a number and JSON does not, such as 0x1f or 1_000.
+func yamlNumber(text string) any {
+	text = strings.ReplaceAll(text, "_", "")
+	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+		return f
+	}
+	return text
+}

@@ -1,0 +1,192 @@
+// Package provider compiles a provider's manifest and receives its requests: verify, identify, decide.
+//
+// [Provider.Receive] is pure: a frozen request in, a [Decision] out. It knows nothing of connections, of answers on the wire or of
+// what becomes of an event; engine/ingress does that with the decision. It never decodes a body: names and ids are found in the raw
+// bytes. No provider has Go code: all that tells one from another stands in manifests.
+//
+// A Provider is immutable after [Compile] and may be used by any number of goroutines at once.
+package provider
+
+import (
+	"net/textproto"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/headgate/headgate/engine/field"
+	"github.com/headgate/headgate/engine/payload"
+	"github.com/headgate/headgate/engine/signature"
+)
+
+// What `unknown_events` may say.
+const (
+	unknownAccept = "accept"
+	unknownIgnore = "ignore"
+	unknownReject = "reject"
+)
+
+// Provider is one compiled provider.
+type Provider struct {
+	name   string
+	labels map[string]string
+
+	scheme    *signature.Scheme
+	event     *signature.Template // nil where nothing says what an event is called
+	delivery  *signature.Template // nil where nothing is de-duplicated
+	window    time.Duration
+	ignore    field.Set
+	unknown   string
+	events    []Event
+	declared  map[string]int // index in events by name
+	headers   []storedHeader
+	format    payload.Format
+	maxBody   int64
+	publicURL string // without a query; "" where it is not known
+	ack       *Reply
+	reject    *Reply
+}
+
+// Event is one declared event.
+type Event struct {
+	Name, Title, Description string
+
+	schema      *jsonschema.Schema
+	example     []byte
+	exampleType string
+}
+
+// HasSchema says whether the event declares what its body looks like.
+func (e *Event) HasSchema() bool { return e.schema != nil }
+
+// HasExample says whether the event carries an example.
+func (e *Event) HasExample() bool { return e.example != nil }
+
+// Reply is a fixed answer.
+type Reply struct {
+	Status int
+	// Type is the Content-Type, "" where there is no body.
+	Type string
+	Body []byte
+}
+
+// storedHeader is a header that is stored with an event.
+type storedHeader struct{ canonical, lower string }
+
+// Name is the provider's name.
+func (p *Provider) Name() string { return p.name }
+
+// MaxBody is the largest body in bytes.
+func (p *Provider) MaxBody() int64 { return p.maxBody }
+
+// Window is how long a delivery id counts as seen; 0 where nothing is de-duplicated.
+func (p *Provider) Window() time.Duration { return p.window }
+
+// Format is how bodies are read.
+func (p *Provider) Format() payload.Format { return p.format }
+
+// Events gives the names of the declared events in the order written.
+func (p *Provider) Events() []string {
+	out := make([]string, len(p.events))
+	for i := range p.events {
+		out[i] = p.events[i].Name
+	}
+	return out
+}
+
+// Event gives a declared event.
+func (p *Provider) Event(name string) (*Event, bool) {
+	i, ok := p.declared[name]
+	if !ok {
+		return nil, false
+	}
+	return &p.events[i], true
+}
+
+// HasEvent says whether events of that name can start anything.
+func (p *Provider) HasEvent(name string) bool {
+	_, ok := p.declared[name]
+	return ok || p.AcceptsUnknown()
+}
+
+// AcceptsUnknown says whether events that are not declared are accepted as well.
+func (p *Provider) AcceptsUnknown() bool { return p.unknown == unknownAccept }
+
+// UnknownEvents is what becomes of an event that is not declared: "accept", "ignore" or "reject".
+func (p *Provider) UnknownEvents() string { return p.unknown }
+
+// Unsigned says whether anybody who knows the address can send.
+func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }
+
+// Deduplicates says whether a request that is sent twice is known to be the same.
+func (p *Provider) Deduplicates() bool { return p.delivery != nil }
+
+// StoredHeaders gives the names, in lower case, of the headers that are stored with an event.
+func (p *Provider) StoredHeaders() []string {
+	out := make([]string, len(p.headers))
+	for i, h := range p.headers {
+		out[i] = h.lower
+	}
+	return out
+}
+
+// Path is where the provider's requests arrive.
+func (p *Provider) Path() string { return "/webhooks/" + p.name }
+
+// TestInfo is what GET /webhooks/NAME/test answers, in this order of fields.
+type TestInfo struct {
+	Provider            string      `json:"provider"`
+	WebhookSupport      bool        `json:"webhook_support"`
+	WebhookURL          string      `json:"webhook_url"`
+	SupportedEvents     []TestEvent `json:"supported_events"`
+	SignatureValidation bool        `json:"signature_validation"`
+	// SignatureHeader is null for a signature that stands elsewhere, and for none.
+	SignatureHeader *string `json:"signature_header"`
+}
+
+// TestEvent is one event in a TestInfo.
+type TestEvent struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	HasSchema   bool   `json:"has_schema"`
+}
+
+// Info tells a person who sets up the sender what is expected of it.
+func (p *Provider) Info() TestInfo {
+	info := TestInfo{
+		Provider: p.name, WebhookSupport: true, WebhookURL: p.Path(), SupportedEvents: make([]TestEvent, len(p.events)),
+		SignatureValidation: !p.scheme.Unsigned(),
+	}
+	for i, e := range p.events {
+		info.SupportedEvents[i] = TestEvent{Name: e.Name, Description: e.Description, HasSchema: e.HasSchema()}
+	}
+	if h := p.scheme.Header(); h != "" {
+		info.SignatureHeader = &h
+	}
+	return info
+}
+
+// storedHeaders works out which headers are stored: those that the manifest names, but never the signature's own unless `headers`
+// lists it.
+func (p *Provider) storedHeaders(listed []string) []storedHeader {
+	names := []string{"Content-Type", "User-Agent"}
+	for _, t := range []*signature.Template{p.event, p.delivery} {
+		if t != nil {
+			names = append(names, t.Args("header")...)
+		}
+	}
+	names = append(names, p.scheme.TimestampHeader())
+	signatures := p.scheme.Headers()
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == "" || slices.ContainsFunc(signatures, func(s string) bool { return strings.EqualFold(s, name) })
+	})
+	var out []storedHeader
+	for _, name := range append(names, listed...) {
+		h := storedHeader{textproto.CanonicalMIMEHeaderKey(name), strings.ToLower(name)}
+		if !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}

@@ -1,0 +1,17 @@
+// Package manifests is the catalogue of providers that comes with Headgate: plain manifests with their schemas and examples, a
+// folder for each provider, embedded in the binary. It holds no code about any of them.
+//
+// A provider of the catalogue is live only where a user's manifest says `use: NAME`. The files may be read by many goroutines at
+// once.
+package manifests
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed */provider.yaml */schemas/*.json */examples/*.json
+var files embed.FS
+
+// FS gives the catalogue: NAME/provider.yaml, and NAME/schemas/ and NAME/examples/ beside it.
+func FS() fs.FS { return files }

@@ -1,0 +1,301 @@
+package snapshot
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/pipeline"
+	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// Sources is where a Keeper keeps what it publishes.
+type Sources interface {
+	PutRevision(ctx context.Context, r store.Revision) error
+	Revision(ctx context.Context, digest string) (store.Revision, error)
+	LastSnapshot(ctx context.Context) (store.Revision, error)
+}
+
+// Observer is told of every reload; it must not block.
+type Observer interface {
+	// Reloaded tells how a reload ended: reason is "" for a success, else "findings", "held" or "store".
+	Reloaded(ok bool, reason, digest string, at time.Time)
+}
+
+// KeeperOptions is what NewKeeper needs; Load.Types, Sources and Logger are required.
+type KeeperOptions struct {
+	Load     Options
+	Sources  Sources
+	Observer Observer // may be nil
+	Logger   *slog.Logger
+	// Fingerprint tells cheaply whether the folder changed while it was read; nil reads once.
+	Fingerprint func() (string, error)
+}
+
+// ErrHeld says that a reload would leave no manifests at all, and waits for a confirmation.
+var ErrHeld = errors.New("the folder holds no manifests any more; the running ones stay until `headgate reload --confirm`")
+
+// Keeper holds the running snapshot.
+type Keeper struct {
+	o       KeeperOptions
+	key     []byte // of the hash of secrets, random in each process
+	current atomic.Pointer[published]
+
+	loading sync.Mutex // one reload at a time
+	mu      sync.Mutex
+	last    Outcome
+	past    map[string]*pipeline.Diagram // compiled old revisions
+}
+
+// published is a snapshot with the hash of the secrets it was compiled with.
+type published struct {
+	*Snapshot
+	secrets string
+}
+
+// Report tells what a reload did.
+type Report struct {
+	Digest string `json:"digest"`
+	// Changed says that a new snapshot was published.
+	Changed      bool          `json:"changed"`
+	Providers    int           `json:"providers"`
+	Pipelines    int           `json:"pipelines"`
+	Destinations int           `json:"destinations"`
+	Took         time.Duration `json:"took_ns"`
+}
+
+// Outcome tells how the last reload ended.
+type Outcome struct {
+	At       time.Time
+	OK       bool
+	Reason   string // "findings", "held" or "store" where it failed
+	Message  string
+	Findings []diag.Finding
+	Held     bool
+	LastGood bool // the running snapshot comes from the store, the folder is broken
+}
+
+// pastRevisions are kept compiled at most: runs of more old revisions than that wait seldom.
+const pastRevisions = 64
+
+// NewKeeper makes a Keeper; nothing is loaded yet.
+func NewKeeper(o KeeperOptions) (*Keeper, error) {
+	switch {
+	case o.Sources == nil:
+		return nil, errors.New("snapshot: Sources is missing")
+	case o.Logger == nil:
+		return nil, errors.New("snapshot: Logger is missing")
+	case len(o.Load.Types) == 0:
+		return nil, errors.New("snapshot: Load.Types is missing")
+	}
+	k := &Keeper{o: o, key: make([]byte, 32), past: map[string]*pipeline.Diagram{}}
+	_, _ = rand.Read(k.key) // crypto/rand never fails
+	return k, nil
+}
+
+// Current gives the running snapshot; nil before Boot.
+func (k *Keeper) Current() *Snapshot {
+	if p := k.current.Load(); p != nil {
+		return p.Snapshot
+	}
+	return nil
+}
+
+// Last tells how the last reload ended.
+func (k *Keeper) Last() Outcome {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last
+}
+
+// Boot loads the folder for the first time. Where it is broken and lastGood is set, the newest stored snapshot serves instead, and Last
+// says so; else the error is a *diag.FindingsError.
+func (k *Keeper) Boot(ctx context.Context, lastGood bool) (*diag.List, error) {
+	_, out, err := k.Reload(ctx, true)
+	if err == nil || !lastGood {
+		return out, err
+	}
+	var findings *diag.FindingsError
+	if !errors.As(err, &findings) {
+		return out, err
+	}
+	if storeErr := k.restore(ctx); storeErr != nil {
+		return out, errors.Join(err, fmt.Errorf("looking for the last good manifests: %w", storeErr))
+	}
+	k.o.Logger.WarnContext(ctx, "serving the last good manifests from the store, because the folder is broken", "error", err)
+	return out, nil
+}
+
+// restore publishes the newest stored snapshot.
+func (k *Keeper) restore(ctx context.Context) error {
+	rev, err := k.o.Sources.LastSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	o := k.o.Load
+	o.Manifest.Files = []*source.File{} // instead of the folders, which go on bounding what <<file.…>> may read
+	for _, f := range rev.Files {
+		o.Manifest.Files = append(o.Manifest.Files, source.NewFile(f.Path, f.Data))
+	}
+	s, out := Load(ctx, o)
+	if s == nil {
+		return fmt.Errorf("compiling the stored snapshot %s: %w", rev.Digest, out.Err())
+	}
+	s.Digest = rev.Digest
+	k.publish(s)
+	k.mu.Lock()
+	k.last.LastGood = true
+	k.mu.Unlock()
+	return nil
+}
+
+// Reload loads, compiles, stores the sources and publishes: all or nothing. Where nothing changed it publishes nothing and says so.
+// The error is a *diag.FindingsError, ErrHeld (unless confirm), or the store's; then the running snapshot stays.
+func (k *Keeper) Reload(ctx context.Context, confirm bool) (Report, *diag.List, error) {
+	k.loading.Lock()
+	defer k.loading.Unlock()
+	started := time.Now()
+	s, out, err := k.load(ctx)
+	if err != nil {
+		k.failed(ctx, out, "findings", err)
+		return Report{}, out, err
+	}
+	report := Report{
+		Digest: s.Digest, Providers: len(s.providers), Pipelines: len(s.diagrams), Destinations: len(s.Destinations()),
+	}
+	running := k.current.Load()
+	if running != nil && !running.Empty() && s.Empty() && !confirm {
+		k.failed(ctx, out, "held", ErrHeld)
+		return report, out, ErrHeld
+	}
+	secrets := s.bundle.SecretsHash(k.key)
+	if running == nil || running.Digest != s.Digest || running.secrets != secrets {
+		for _, rev := range s.sources {
+			if err := k.o.Sources.PutRevision(ctx, rev); err != nil {
+				err = fmt.Errorf("storing the manifests before they are published: %w", err)
+				k.failed(ctx, out, "store", err)
+				return report, out, err
+			}
+		}
+		k.publish(s)
+		report.Changed = true
+	}
+	report.Took = time.Since(started)
+	k.succeeded(ctx, s, report)
+	return report, out, nil
+}
+
+// load reads the folder until it holds still while it is read.
+func (k *Keeper) load(ctx context.Context) (*Snapshot, *diag.List, error) {
+	const tries = 10
+	for i := 1; ; i++ {
+		before, err := k.fingerprint()
+		s, out := Load(ctx, k.o.Load)
+		after, err2 := k.fingerprint()
+		if err == nil && err2 == nil && before != after && i < tries {
+			select {
+			case <-ctx.Done():
+				return nil, out, context.Cause(ctx)
+			case <-time.After(100 * time.Millisecond): // an editor or a checkout is at work
+			}
+			continue
+		}
+		if s == nil {
+			return nil, out, out.Err()
+		}
+		return s, out, nil
+	}
+}
+
+func (k *Keeper) fingerprint() (string, error) {
+	if k.o.Fingerprint == nil {
+		return "", nil
+	}
+	return k.o.Fingerprint()
+}
+
+func (k *Keeper) publish(s *Snapshot) {
+	k.current.Store(&published{Snapshot: s, secrets: s.bundle.SecretsHash(k.key)})
+}
+
+func (k *Keeper) succeeded(ctx context.Context, s *Snapshot, r Report) {
+	at := time.Now().UTC()
+	k.mu.Lock()
+	k.last = Outcome{At: at, OK: true, Findings: s.warnings.Sorted()}
+	k.mu.Unlock()
+	if k.o.Observer != nil {
+		k.o.Observer.Reloaded(true, "", r.Digest, at)
+	}
+	if r.Changed {
+		k.o.Logger.InfoContext(ctx, "manifests loaded", "digest", r.Digest, "providers", r.Providers, "pipelines", r.Pipelines,
+			"destinations", r.Destinations, "took", r.Took)
+	}
+}
+
+func (k *Keeper) failed(ctx context.Context, out *diag.List, reason string, err error) {
+	at := time.Now().UTC()
+	k.mu.Lock()
+	good := k.last.LastGood
+	k.last = Outcome{At: at, Reason: reason, Message: err.Error(), Held: reason == "held", LastGood: good}
+	if out != nil {
+		k.last.Findings = out.Sorted()
+	}
+	k.mu.Unlock()
+	if k.o.Observer != nil {
+		k.o.Observer.Reloaded(false, reason, "", at)
+	}
+	if k.Current() != nil {
+		k.o.Logger.ErrorContext(ctx, "manifests refused, the running ones stay", "reason", reason, "error", err)
+	}
+}
+
+// Pipelines gives the live pipelines that an event starts.
+func (k *Keeper) Pipelines(provider, name string) []*pipeline.Diagram {
+	return k.Current().Starting(provider, name)
+}
+
+// Destination gives the live destination of a key.
+func (k *Keeper) Destination(key string) (*destination.Destination, bool) {
+	return k.Current().Destination(key)
+}
+
+// Diagram gives a pipeline as it was at a revision: the running one, or one compiled of its stored sources. A pipeline that is no
+// longer live gives an error: its open runs are parked.
+func (k *Keeper) Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error) {
+	s := k.Current()
+	if d, ok := s.Diagram(name, revision); ok {
+		return d, nil
+	}
+	if !s.Has(name) {
+		return nil, fmt.Errorf("pipeline %q is deleted or disabled", name)
+	}
+	id := name + "\x00" + revision
+	k.mu.Lock()
+	d := k.past[id]
+	k.mu.Unlock()
+	if d != nil {
+		return d, nil
+	}
+	rev, err := k.o.Sources.Revision(ctx, revision)
+	if err != nil {
+		return nil, fmt.Errorf("reading revision %s of pipeline %q: %w", revision, name, err)
+	}
+	if d, err = compileRevision(ctx, k.o.Load, rev); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.past) >= pastRevisions {
+		clear(k.past)
+	}
+	k.past[id] = d
+	return d, nil
+}

@@ -1,0 +1,134 @@
+package snapshot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/node/hook"
+	"github.com/headgate/headgate/engine/pipeline"
+	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// The kinds of what a Keeper stores.
+const (
+	KindSnapshot = "snapshot"
+	KindPipeline = "pipeline"
+)
+
+// revision is the digest of a pipeline's closure: its own document and the destinations that it names. What was only moved or
+// commented in a file keeps its revision.
+func revision(b *manifest.Bundle, d *pipeline.Diagram) string {
+	h := sha256.New()
+	for _, doc := range closure(b, d) {
+		writeString(h, string(doc.Kind))
+		writeString(h, doc.Name)
+		writeNode(h, doc.Root)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// closure gives the documents that a pipeline is made of, itself first.
+func closure(b *manifest.Bundle, d *pipeline.Diagram) []*manifest.Document {
+	docs := []*manifest.Document{d.Document}
+	var names []string
+	for _, n := range d.Nodes() {
+		if h, ok := n.(*hook.Node); ok && h.Named() != "" && !slices.Contains(names, h.Named()) {
+			names = append(names, h.Named())
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if doc := b.Find(manifest.Destination, name); doc != nil {
+			docs = append(docs, doc)
+		}
+	}
+	return docs
+}
+
+func writeString(w io.Writer, s string) { fmt.Fprintf(w, "%d:%s", len(s), s) }
+
+// writeNode writes a tree so that different trees never give the same bytes.
+func writeNode(w io.Writer, n *source.Node) {
+	fmt.Fprintf(w, "(%d", n.Kind)
+	switch n.Kind {
+	case source.Map:
+		for _, e := range n.Entries {
+			writeString(w, e.Key.Text)
+			writeNode(w, e.Value)
+		}
+	case source.List:
+		for _, item := range n.Items {
+			writeNode(w, item)
+		}
+	default:
+		writeString(w, n.Text)
+	}
+	fmt.Fprint(w, ")")
+}
+
+// collectSources gathers what must be in the store before the snapshot is published.
+func (s *Snapshot) collectSources() {
+	whole := store.Revision{Digest: s.Digest, Kind: KindSnapshot}
+	for _, f := range s.bundle.Sources() {
+		whole.Files = append(whole.Files, store.RevisionFile{Path: f.Path, Data: f.Data})
+	}
+	s.sources = append(s.sources, whole)
+	for _, d := range s.diagrams {
+		rev := store.Revision{Digest: d.Revision, Kind: KindPipeline, Name: d.Name}
+		seen := map[string]bool{}
+		for _, doc := range closure(s.bundle, d) {
+			for _, f := range doc.Sources() {
+				if !seen[f.Path] {
+					seen[f.Path] = true
+					rev.Files = append(rev.Files, store.RevisionFile{Path: f.Path, Data: f.Data})
+				}
+			}
+		}
+		s.sources = append(s.sources, rev)
+	}
+}
+
+// compileRevision makes a diagram of stored sources. Its references are placeholders: secrets are never stored, and what a run
+// sends goes through the live destinations.
+func compileRevision(ctx context.Context, o Options, rev store.Revision) (*pipeline.Diagram, error) {
+	mo := o.Manifest
+	mo.Files, mo.SkipUnknown, mo.NoEnv = []*source.File{}, true, true
+	for _, f := range rev.Files {
+		mo.Files = append(mo.Files, source.NewFile(f.Path, f.Data))
+	}
+	bundle, out := manifest.Load(ctx, mo)
+	if out.HasErrors() {
+		return nil, fmt.Errorf("loading revision %s of pipeline %q: %w", rev.Digest, rev.Name, out.Err())
+	}
+	doc := bundle.Find(manifest.Pipeline, rev.Name)
+	if doc == nil {
+		return nil, fmt.Errorf("revision %s does not hold pipeline %q", rev.Digest, rev.Name)
+	}
+	var found diag.List
+	d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: pastWorld{bundle}, Dev: o.Dev}, &found)
+	if d == nil {
+		return nil, fmt.Errorf("compiling revision %s of pipeline %q: %w", rev.Digest, rev.Name, found.Err())
+	}
+	d.Revision = rev.Digest
+	return d, nil
+}
+
+// pastWorld answers for a stored revision: its providers are not among its sources, and its events have been let in already.
+type pastWorld struct{ bundle *manifest.Bundle }
+
+func (pastWorld) Provider(string) (events []string, open, ok bool) { return nil, true, true }
+func (pastWorld) Providers() []string                              { return nil }
+
+func (w pastWorld) Destination(name string) (*manifest.Document, bool) {
+	doc := w.bundle.Find(manifest.Destination, name)
+	return doc, doc != nil
+}
+
+func (w pastWorld) Destinations() []string { return w.bundle.Names(manifest.Destination) }

@@ -1,0 +1,213 @@
+package snapshot
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/node"
+	"github.com/headgate/headgate/engine/node/hook"
+	"github.com/headgate/headgate/engine/pipeline"
+	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/script"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// Options is what Load needs; Types is required.
+type Options struct {
+	Manifest manifest.Options
+	// Types are the node types that pipelines may name.
+	Types []node.Type
+	// PublicURL is the address under which senders reach the public listener, "" where it is not known.
+	PublicURL string
+	// MaxBody is the largest body that any provider may accept.
+	MaxBody int64
+	// Dev is `serve --dev`.
+	Dev bool
+	// Now gives LoadedAt; time.Now where nil.
+	Now func() time.Time
+}
+
+// Snapshot is one compiled, immutable set of manifests.
+type Snapshot struct {
+	// Digest names the sources; secrets are no part of it.
+	Digest   string
+	LoadedAt time.Time
+
+	bundle       *manifest.Bundle
+	providers    map[string]*provider.Provider
+	names        []string // of the live providers, in file order
+	destinations map[string]*destination.Destination
+	diagrams     []*pipeline.Diagram
+	revisions    map[string]*pipeline.Diagram // by name + "\x00" + revision
+	sources      []store.Revision             // of the snapshot and of each pipeline, to be stored before it is published
+	warnings     *diag.List
+}
+
+// Load loads and compiles a manifest folder. All findings are in the list; where it has errors the snapshot is nil.
+func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
+	bundle, out := manifest.Load(ctx, o.Manifest)
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	s := &Snapshot{
+		Digest: bundle.Digest(), LoadedAt: now().UTC(), bundle: bundle, warnings: out, providers: map[string]*provider.Provider{},
+		destinations: map[string]*destination.Destination{}, revisions: map[string]*pipeline.Diagram{},
+	}
+	w := &world{bundle: bundle, events: map[string]declared{}}
+	s.compileProviders(o, w, out)
+	s.compileDestinations(o, out)
+	s.compilePipelines(o, w, out)
+	if out.HasErrors() {
+		return nil, out
+	}
+	s.Digest = bundle.Digest() // files read while compiling (schemas, examples) are sources too
+	s.collectSources()
+	return s, out
+}
+
+func (s *Snapshot) compileProviders(o Options, w *world, out *diag.List) {
+	for _, doc := range s.bundle.Documents(manifest.Provider) {
+		w.events[doc.Name] = declared{open: true} // what does not compile must not make its pipelines look wrong too
+		w.providers = append(w.providers, doc.Name)
+		p := provider.Compile(doc, out, provider.Options{PublicURL: o.PublicURL, MaxBody: o.MaxBody, Dev: o.Dev})
+		if p == nil {
+			continue
+		}
+		w.events[doc.Name] = declared{names: p.Events(), open: p.AcceptsUnknown()}
+		if doc.Enabled {
+			s.providers[doc.Name] = p
+			s.names = append(s.names, doc.Name)
+		}
+	}
+}
+
+func (s *Snapshot) compileDestinations(o Options, out *diag.List) {
+	for _, doc := range s.bundle.Documents(manifest.Destination) {
+		d := destination.Compile(doc, script.Scope{}, out, destination.Options{Dev: o.Dev})
+		if d != nil && doc.Enabled {
+			s.destinations[doc.Name] = d
+		}
+	}
+}
+
+func (s *Snapshot) compilePipelines(o Options, w *world, out *diag.List) {
+	shared := script.NewShared()
+	for _, doc := range s.bundle.Documents(manifest.Pipeline) {
+		d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: w, Shared: shared, Dev: o.Dev}, out)
+		if d == nil || !doc.Enabled {
+			continue
+		}
+		d.Revision = revision(s.bundle, d)
+		s.diagrams = append(s.diagrams, d)
+		s.revisions[d.Name+"\x00"+d.Revision] = d
+		for _, n := range d.Nodes() {
+			if h, ok := n.(*hook.Node); ok && h.Inline() != nil {
+				s.destinations[h.Inline().Key] = h.Inline()
+			}
+		}
+	}
+}
+
+// Provider gives a live provider.
+func (s *Snapshot) Provider(name string) (*provider.Provider, bool) {
+	p, ok := s.providers[name]
+	return p, ok
+}
+
+// Providers gives the live providers in file order.
+func (s *Snapshot) Providers() []*provider.Provider {
+	out := make([]*provider.Provider, 0, len(s.names))
+	for _, name := range s.names {
+		out = append(out, s.providers[name])
+	}
+	return out
+}
+
+// Pipelines gives the enabled pipelines in file order.
+func (s *Snapshot) Pipelines() []*pipeline.Diagram { return slices.Clone(s.diagrams) }
+
+// Starting gives the pipelines that an event of that provider and name starts, filters aside.
+func (s *Snapshot) Starting(providerName, event string) []*pipeline.Diagram {
+	var out []*pipeline.Diagram
+	for _, d := range s.diagrams {
+		if d.Starts(providerName, event) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// Diagram gives a pipeline at the revision that this snapshot holds.
+func (s *Snapshot) Diagram(name, revision string) (*pipeline.Diagram, bool) {
+	d, ok := s.revisions[name+"\x00"+revision]
+	return d, ok
+}
+
+// Has says whether a pipeline of that name is live, at whatever revision.
+func (s *Snapshot) Has(name string) bool {
+	return slices.ContainsFunc(s.diagrams, func(d *pipeline.Diagram) bool { return d.Name == name })
+}
+
+// Destination gives the live destination of a key: its name, or "<pipeline>/<label>".
+func (s *Snapshot) Destination(key string) (*destination.Destination, bool) {
+	d, ok := s.destinations[key]
+	return d, ok
+}
+
+// Destinations gives the names of the declared destinations in file order, without those that hooks carry themselves.
+func (s *Snapshot) Destinations() []string {
+	var out []string
+	for _, doc := range s.bundle.Documents(manifest.Destination) {
+		if doc.Enabled {
+			out = append(out, doc.Name)
+		}
+	}
+	return out
+}
+
+// Bundle gives what the snapshot was compiled from.
+func (s *Snapshot) Bundle() *manifest.Bundle { return s.bundle }
+
+// Warnings are the findings that did not refuse the manifests.
+func (s *Snapshot) Warnings() *diag.List { return s.warnings }
+
+// Empty says whether there is nothing in it: a folder that vanished looks like that.
+func (s *Snapshot) Empty() bool {
+	return len(s.providers) == 0 && len(s.diagrams) == 0 && len(s.destinations) == 0
+}
+
+// world answers for the folder's documents while pipelines compile.
+type world struct {
+	bundle    *manifest.Bundle
+	providers []string
+	events    map[string]declared
+}
+
+type declared struct {
+	names []string
+	open  bool
+}
+
+var _ node.World = (*world)(nil)
+
+func (w *world) Provider(name string) (events []string, open, ok bool) {
+	d, ok := w.events[name]
+	if !ok && !w.bundle.Complete() {
+		return nil, true, true // it may stand in a document that could not be read, of which a finding tells
+	}
+	return d.names, d.open, ok
+}
+
+func (w *world) Providers() []string { return w.providers }
+
+func (w *world) Destination(name string) (*manifest.Document, bool) {
+	doc := w.bundle.Find(manifest.Destination, name)
+	return doc, doc != nil || !w.bundle.Complete()
+}
+
+func (w *world) Destinations() []string { return w.bundle.Names(manifest.Destination) }

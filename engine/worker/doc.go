@@ -1,0 +1,11 @@
+// Package worker moves runs on: it claims tasks from the store, asks engine/pipeline what follows, performs the effects, decides
+// about retry and parking, and settles.
+//
+//	route task:  decode the event once -> Begin each pipeline it is for -> Next -> runs, steps and step tasks in one settlement
+//	step task:   fold the record -> perform the effect (one attempt) -> done | again later | failed -> fold -> settle
+//
+// Retry is decided here and nowhere else: nodes ask, hooks and destinations classify. A run that waits is a row with a due time; it
+// holds no goroutine. The record is settled after every effect, so that a crash repeats at most the attempt under way.
+// [Worker.Turn] does one pass and waits for it: tests and `headgate test` step it over simulated time; Start runs the same pass in a
+// loop. Not here: what a node does, how a request is made, what is durable.
+package worker

@@ -1,0 +1,288 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/pipeline"
+	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/service"
+	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/hooks"
+)
+
+// World is the running configuration as the worker needs it. Each call may see a newer snapshot.
+type World interface {
+	// Pipelines gives the live pipelines that an event of that provider and name starts, filters aside.
+	Pipelines(provider, name string) []*pipeline.Diagram
+	// Diagram gives a pipeline as it was at a revision; the error says why there is none any more.
+	Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error)
+	// Destination gives the live destination of a key.
+	Destination(key string) (*destination.Destination, bool)
+}
+
+// Deliverer makes one outgoing attempt; *hooks.Client is one.
+type Deliverer interface {
+	Deliver(ctx context.Context, req hooks.Request) (hooks.Attempt, error)
+}
+
+// Queue is what the worker needs of the store.
+type Queue interface {
+	Due(ctx context.Context) (store.Due, error)
+	Claim(ctx context.Context, c store.Claim) ([]store.Claimed, error)
+	Settle(ctx context.Context, settlements []store.Settlement) ([]error, error)
+	Extend(ctx context.Context, held []store.Held, lease time.Duration) ([]error, error)
+	Release(ctx context.Context, held []store.Held) error
+	Run(ctx context.Context, id run.ID) (store.RunRecord, error)
+	Changed() <-chan struct{}
+}
+
+// Observer is told what happened; its methods must not block.
+type Observer interface {
+	Attempt(destination, outcome string, took time.Duration)
+	RunEnded(pipeline, state, outcome string)
+	Routed(provider string, took time.Duration)
+}
+
+// Options is what New needs; Queue, World, Deliverer and Logger are required.
+type Options struct {
+	Queue     Queue
+	World     World
+	Deliverer Deliverer
+	Logger    *slog.Logger
+	Observer  Observer // may be nil
+	// Now is the clock that times steps; time.Now where nil.
+	Now func() time.Time
+	// Lease is how long a claim lasts before it must be renewed; default 60 s, twice the longest default attempt.
+	Lease time.Duration
+	// Poll is the longest time between two looks at the store; default 1 s. It is the safety net under Changed.
+	Poll time.Duration
+}
+
+// The worker's fixed bounds.
+const (
+	// routeBatch tasks are routed and settled together: large enough to share a commit, small enough to keep the lease short.
+	routeBatch = 128
+	// routeBatches may be under way at once: one that computes while one waits for its commit.
+	routeBatches = 2
+	// defaultSlots bounds the attempts at one gate where the destination says nothing else.
+	defaultSlots = 10
+	// maxInFlight bounds all attempts together, so that memory is bounded whatever the count of destinations.
+	maxInFlight = 1024
+	// maxFolds bounds how often one settlement is worked out again because its run moved.
+	maxFolds = 16
+)
+
+// Worker claims and performs. Make it with New.
+type Worker struct {
+	o    Options
+	now  func() time.Time
+	pump *service.Loop
+	beat *service.Loop
+	// attempts is the context of all work; it outlives the pump until the drain is over.
+	attempts context.Context
+	cancel   context.CancelCauseFunc
+
+	mu       sync.Mutex
+	inFlight map[string]int // by gate
+	total    int
+	held     map[int64]store.Held
+	wake     chan struct{}
+	work     sync.WaitGroup
+}
+
+// New checks the options; the error names the field that is missing.
+func New(o Options) (*Worker, error) {
+	switch {
+	case o.Queue == nil:
+		return nil, errors.New("worker: Queue is missing")
+	case o.World == nil:
+		return nil, errors.New("worker: World is missing")
+	case o.Deliverer == nil:
+		return nil, errors.New("worker: Deliverer is missing")
+	case o.Logger == nil:
+		return nil, errors.New("worker: Logger is missing")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Lease <= 0 {
+		o.Lease = time.Minute
+	}
+	if o.Poll <= 0 {
+		o.Poll = time.Second
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
+	w := &Worker{o: o, now: o.Now, inFlight: map[string]int{}, held: map[int64]store.Held{}, wake: make(chan struct{}, 1)}
+	w.attempts, w.cancel = context.WithCancelCause(context.Background())
+	w.pump, w.beat = service.NewLoop(w.run), service.NewLoop(w.renew)
+	return w, nil
+}
+
+type silent struct{}
+
+func (silent) Attempt(string, string, time.Duration) {}
+func (silent) RunEnded(string, string, string)       {}
+func (silent) Routed(string, time.Duration)          {}
+
+// Turn claims all that is due, works on it and waits until it is settled, again and again until nothing is due any more. It gives how
+// long until the next task is due, negative where none waits. It is for callers that step time; it must not be used beside Start.
+func (w *Worker) Turn(ctx context.Context) (next time.Duration, err error) {
+	for {
+		due, err := w.o.Queue.Due(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("asking what is due: %w", err)
+		}
+		if len(due.Work) == 0 {
+			return due.Next, nil
+		}
+		n, err := w.pass(ctx, ctx, due)
+		w.work.Wait()
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			return due.Next, nil
+		}
+	}
+}
+
+// pass claims from each gate and lane what fits and starts the work; it gives how many tasks it claimed. Tasks are worked on under
+// the second context, which outlives a stop of the loop until the drain is over.
+func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
+	claimed := 0
+	for _, share := range w.shares(due.Work) {
+		tasks, err := w.o.Queue.Claim(ctx, store.Claim{Gate: share.gate, Lane: share.lane, Max: share.max, Lease: w.o.Lease})
+		if err != nil {
+			return claimed, fmt.Errorf("claiming from gate %q: %w", share.gate, err)
+		}
+		if len(tasks) == 0 {
+			continue
+		}
+		claimed += len(tasks)
+		w.hold(tasks)
+		if share.gate == run.RouteGate {
+			w.begin(share.gate, 1)
+			w.work.Go(func() {
+				defer w.end(share.gate, 1, tasks...)
+				w.route(work, tasks)
+			})
+			continue
+		}
+		w.begin(share.gate, len(tasks))
+		for _, task := range tasks {
+			w.work.Go(func() {
+				defer w.end(share.gate, 1, task)
+				w.perform(work, task, share.disabled)
+			})
+		}
+	}
+	return claimed, nil
+}
+
+// share is what one gate and lane may claim now.
+type share struct {
+	gate     string
+	lane     run.Lane
+	max      int
+	disabled bool
+}
+
+// shares divides free slots. A gate's lanes share its slots 8:2:1, each at least one, so that replays and retries go on beside live
+// traffic and never before it.
+func (w *Worker) shares(work []store.Work) []share {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lanes := map[string]int{}
+	for _, it := range work {
+		lanes[it.Gate] += laneWeight(it.Lane)
+	}
+	free := maxInFlight - w.total
+	var out []share
+	left := map[string]int{}
+	for _, it := range work {
+		if it.Gate == run.RouteGate {
+			if w.inFlight[it.Gate] < routeBatches {
+				out = append(out, share{gate: it.Gate, lane: it.Lane, max: routeBatch})
+			}
+			continue
+		}
+		slots, seen := left[it.Gate]
+		if !seen {
+			slots = w.slots(it.Gate) - w.inFlight[it.Gate]
+		}
+		n := min(slots, free, max(1, w.slots(it.Gate)*laneWeight(it.Lane)/lanes[it.Gate]))
+		left[it.Gate] = slots - max(n, 0)
+		if n > 0 {
+			free -= n
+			out = append(out, share{gate: it.Gate, lane: it.Lane, max: n, disabled: it.Disabled})
+		}
+	}
+	return out
+}
+
+func laneWeight(l run.Lane) int {
+	switch l {
+	case run.LaneLive:
+		return 8
+	case run.LaneRetry:
+		return 2
+	case run.LaneReplay:
+	}
+	return 1
+}
+
+func (w *Worker) slots(gate string) int {
+	if d, ok := w.o.World.Destination(gate); ok && d.Concurrency() > 0 {
+		return d.Concurrency()
+	}
+	return defaultSlots
+}
+
+func (w *Worker) hold(tasks []store.Claimed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range tasks {
+		h := tasks[i].Held()
+		w.held[h.Task] = h
+	}
+}
+
+func (w *Worker) begin(gate string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inFlight[gate] += n
+	w.total += n
+}
+
+func (w *Worker) end(gate string, n int, tasks ...store.Claimed) {
+	w.mu.Lock()
+	w.total -= n
+	if w.inFlight[gate] -= n; w.inFlight[gate] <= 0 {
+		delete(w.inFlight, gate)
+	}
+	for i := range tasks {
+		if h := tasks[i].Held(); w.held[h.Task] == h {
+			delete(w.held, h.Task)
+		}
+	}
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// InFlight is the count of tasks being worked on.
+func (w *Worker) InFlight() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.held)
+}

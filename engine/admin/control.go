@@ -1,0 +1,154 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/headgate/headgate/engine/diag"
+)
+
+// healthz is for whoever restarts the process: it says nothing of dependencies, which a restart would not mend.
+func (a *api) healthz(w http.ResponseWriter, _ *http.Request) error {
+	if a.alive != nil {
+		if err := a.alive(); err != nil {
+			return refuse(http.StatusServiceUnavailable, "not_alive", err.Error())
+		}
+	}
+	answer(w, a.log, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// Readiness is what GET /readyz answers, with 200 or 503.
+type Readiness struct {
+	Ready  bool    `json:"ready"`
+	Checks []Check `json:"checks"`
+}
+
+func (a *api) readyz(w http.ResponseWriter, r *http.Request) error {
+	ready, checks := a.gateway.Ready(r.Context())
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	if checks == nil {
+		checks = []Check{}
+	}
+	answer(w, a.log, status, Readiness{Ready: ready, Checks: checks})
+	return nil
+}
+
+func (a *api) prometheus(w http.ResponseWriter, r *http.Request) error {
+	a.metrics.ServeHTTP(w, r)
+	return nil
+}
+
+func (a *api) status(w http.ResponseWriter, r *http.Request) error {
+	answer(w, a.log, http.StatusOK, a.gateway.Status(r.Context()))
+	return nil
+}
+
+// Reloaded is what POST /api/v1/reload answers when the manifests were taken, or were the same.
+type Reloaded struct {
+	Report any `json:"report"`
+	// Findings are warnings and hints.
+	Findings []Finding `json:"findings"`
+}
+
+func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
+	q := readQuery(r, "confirm")
+	confirm := q.oneOf("confirm", []string{"true", "false"}) == "true"
+	if err := q.err(); err != nil {
+		return err
+	}
+	report, findings, err := a.gateway.Reload(r.Context(), confirm)
+	var refused *diag.FindingsError
+	if errors.As(err, &refused) {
+		findings = refused.List
+	}
+	if findings != nil && findings.HasErrors() {
+		p := refuse(http.StatusUnprocessableEntity, "manifests_refused", "the manifests were refused; the running ones are kept")
+		p.Findings = Findings(findings)
+		return p
+	}
+	if err != nil {
+		return err
+	}
+	answer(w, a.log, http.StatusOK, Reloaded{Report: report, Findings: Findings(findings)})
+	return nil
+}
+
+// SignRequest is the body of POST /api/v1/sign. At most one of Body and BodyBase64 is given.
+type SignRequest struct {
+	Provider string  `json:"provider"`
+	Event    string  `json:"event"`
+	Delivery string  `json:"delivery,omitempty"`
+	Body     *string `json:"body,omitempty"`
+	// BodyBase64 is for a body that is no UTF-8 text.
+	BodyBase64 []byte `json:"body_base64,omitempty"`
+}
+
+// Signed is the answer of POST /api/v1/sign: send Body, byte for byte, with Headers to URL.
+type Signed struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers"`
+	Body    string            `json:"body,omitempty"`
+	// BodyBase64 is there instead of Body where that is no UTF-8 text.
+	BodyBase64 []byte `json:"body_base64,omitempty"`
+}
+
+func (a *api) sign(w http.ResponseWriter, r *http.Request) error {
+	var ask SignRequest
+	if err := readBody(r, &ask); err != nil {
+		return err
+	}
+	if ask.Provider == "" {
+		return refuse(http.StatusBadRequest, "bad_body", "provider is required")
+	}
+	body := ask.BodyBase64
+	if ask.Body != nil {
+		if body != nil {
+			return refuse(http.StatusBadRequest, "bad_body", "give body or body_base64, not both")
+		}
+		body = []byte(*ask.Body)
+	}
+	signed, err := a.gateway.Sign(r.Context(), ask.Provider, ask.Event, ask.Delivery, body)
+	if err != nil {
+		return err
+	}
+	out := Signed{Method: signed.Method, URL: signed.URL, Headers: map[string]string{}}
+	for name, values := range signed.Header {
+		out.Headers[name] = strings.Join(values, ", ")
+	}
+	if utf8.Valid(signed.Body) {
+		out.Body = string(signed.Body)
+	} else {
+		out.BodyBase64 = signed.Body
+	}
+	answer(w, a.log, http.StatusOK, out)
+	return nil
+}
+
+// readBody reads one JSON object and refuses keys that nobody would read.
+func readBody(r *http.Request, v any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if err == nil {
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = errors.New("more than one JSON value")
+		}
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return refuse(http.StatusBadRequest, "bad_body", "the body is not the JSON object that is wanted here: "+err.Error())
+}

@@ -59,6 +59,12 @@ const (
 	BadSchema        Rule = "bad-schema"
 	BadExample       Rule = "bad-example"
 
+	// engine/destination.
+
+	BadURL      Rule = "bad-url"
+	InsecureURL Rule = "insecure-url"
+	BadHeader   Rule = "bad-header"
+
 	// engine/pipeline and engine/node: diagrams.
 
 	DanglingReference   Rule = "dangling-reference"
@@ -125,6 +131,9 @@ func Rules() []RuleInfo {
 		{NoDelivery, "A provider names no delivery id, so a request that is sent twice is processed twice."},
 		{BadSchema, "An event's schema is no valid JSON Schema, or cannot be read."},
 		{BadExample, "An event's example cannot be read, or is not what the provider's own manifest says."},
+		{BadURL, "A destination's URL cannot be sent to, or a template stands where its host is."},
+		{InsecureURL, "A destination's URL is plain http, which goes only to addresses that the operator lists."},
+		{BadHeader, "A header has a name or a value that HTTP does not allow, or is not for a manifest to set."},
 		{DanglingReference, "A name leads to nothing: no such provider, event, destination or node."},
 		{UnknownNodeType, "A node is of no known type."},
 		{BadConnection, "A connection is no arrow between two nodes, or comes into a node that starts runs."},

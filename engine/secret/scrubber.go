@@ -21,8 +21,8 @@ type Scrubber struct{ replacer *strings.Replacer }
 func NewScrubber(values ...Value) *Scrubber {
 	forms := map[string]bool{}
 	for _, v := range values {
-		if len(v.text) >= minScrubBytes {
-			addForms(forms, v.text)
+		if text := v.Reveal(); len(text) >= minScrubBytes {
+			addForms(forms, text)
 		}
 	}
 	if len(forms) == 0 {

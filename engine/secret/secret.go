@@ -6,6 +6,7 @@
 package secret
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,17 +15,31 @@ import (
 // Mask is what a secret prints as.
 const Mask = "•••"
 
-// Value is one secret. The zero Value is empty. Its String, Format, JSON, text and slog forms are Mask.
-type Value struct{ text string }
+// Value is one secret. The zero Value is empty. Its String, Format, JSON, text and slog forms are Mask. Values are not to be compared
+// with ==.
+//
+// The content stands behind a pointer because package fmt prints an unexported field of some struct without asking its methods:
+// it then prints an address.
+type Value struct{ text *string }
 
 // New makes a Value of text.
-func New(text string) Value { return Value{text: text} }
+func New(text string) Value {
+	if text == "" {
+		return Value{}
+	}
+	return Value{text: &text}
+}
 
 // Reveal gives the content. Its result must not reach a log, an error, the store or an answer.
-func (v Value) Reveal() string { return v.text }
+func (v Value) Reveal() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
 
 // IsZero says whether the secret is empty; an empty secret verifies nothing.
-func (v Value) IsZero() bool { return v.text == "" }
+func (v Value) IsZero() bool { return v.text == nil }
 
 // String gives Mask.
 func (Value) String() string { return Mask }
@@ -106,7 +121,7 @@ func (t Text) String() string {
 }
 
 // MarshalJSON gives the text as the manifest writes it.
-func (t Text) MarshalJSON() ([]byte, error) { return []byte(fmt.Sprintf("%q", t.String())), nil }
+func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 
 // LogValue gives the text as the manifest writes it.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }

@@ -33,91 +33,8 @@ func ParseYAML(f *File) (docs []*Node, problems []Problem) {
 	return docs, problems
 }
 
-// checkBytes refuses what is no text before the YAML parser sees it, because that parser cannot say where such bytes are.
-func checkBytes(f *File) (Problem, bool) {
-	if len(f.Data) > MaxFileBytes {
-		return Problem{
-			Span: f.Span(0, 0), Code: CodeLimit,
-			Message: fmt.Sprintf("the file has %d bytes; at most %d are read", len(f.Data), MaxFileBytes),
-		}, true
-	}
-	for i := 0; i < len(f.Data); {
-		r, size := utf8.DecodeRune(f.Data[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			return Problem{Span: f.Span(i, i+1), Code: CodeSyntax, Message: "the file is not UTF-8 text"}, true
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f, r > 0x7f && r < 0xa0 && r != 0x85,
-			r == 0xfffe, r == 0xffff:
-			return Problem{
-				Span: f.Span(i, i+size), Code: CodeSyntax,
-				Message: fmt.Sprintf("the control character U+%04X cannot stand in YAML", r),
-				Hint:    fmt.Sprintf(`write it as "\u%04X" in double quotes`, r),
-			}, true
-		}
-		i += size
-	}
-	return Problem{}, false
-}
-
-// chunk is a piece of a file that holds whole documents.
-type chunk struct {
-	start, end int // byte offsets in the file
-}
-
 // maxProblems are reported for one document; who has more than that starts at the top anyway.
 const maxProblems = 100
-
-// splitDocuments cuts a file before every line that begins with "---" and behind every "...". YAML ends a document there whatever
-// came before, an unclosed quote included, so a mistake in one document cannot reach into the next. Pieces that hold nothing are
-// left out.
-func splitDocuments(f *File) []chunk {
-	start := 0
-	if bytes.HasPrefix(f.Data, []byte("\ufeff")) {
-		start = len("\ufeff")
-	}
-	var chunks []chunk
-	empty := true // since start, but for comments and directives
-	cut := func(end int) {
-		if !empty {
-			chunks = append(chunks, chunk{start, end})
-		}
-		start, empty = end, true
-	}
-	directives, marked := false, false // since start: directives were written, the "---" was
-	for n, off := range f.lines {
-		line := bytes.TrimSpace(f.Data[off:f.lineEnd(n)])
-		switch {
-		case isMarker(f.Data[off:], "---"):
-			if !empty || !directives {
-				cut(off)
-			}
-			directives, marked = false, true
-			empty = len(line) == len("---")
-		case isMarker(f.Data[off:], "..."):
-			cut(f.lineEnd(n))
-			directives, marked = false, false
-		case len(line) == 0, line[0] == '#', empty && bytes.Equal(line, []byte("\ufeff")):
-		case f.Data[off] == '%' && empty && !marked:
-			directives = true
-		default:
-			empty = false
-		}
-	}
-	cut(len(f.Data))
-	return chunks
-}
-
-// lineEnd gives the offset behind line index n, its line end included.
-func (f *File) lineEnd(n int) int {
-	if n+1 < len(f.lines) {
-		return f.lines[n+1]
-	}
-	return len(f.Data)
-}
-
-func isMarker(b []byte, marker string) bool {
-	return bytes.HasPrefix(b, []byte(marker)) && (len(b) == 3 || strings.IndexByte(" \t\r\n", b[3]) >= 0)
-}
 
 // yamlParser turns one chunk into positioned nodes.
 type yamlParser struct {
@@ -232,15 +149,17 @@ func (p *yamlParser) node(y *yaml.Node, depth int) (*Node, int) {
 	if y.Anchor != "" {
 		p.made[y] = nil
 	}
-	start = p.properties(y, start)
+	start, meant := p.properties(y, start)
 	n := &Node{start: start, end: start}
 	n.Span = Span{File: p.file, Start: p.pos(start)}
 	size := 1
-	switch y.Kind {
-	case yaml.MappingNode:
+	switch {
+	case meant != "":
+		n.Kind, n.Text, n.end = String, meant, start+len(meant)
+	case y.Kind == yaml.MappingNode:
 		n.Kind, n.Flow = Map, y.Style&yaml.FlowStyle != 0
 		size = p.entries(n, y, depth)
-	case yaml.SequenceNode:
+	case y.Kind == yaml.SequenceNode:
 		n.Kind, n.Flow = List, y.Style&yaml.FlowStyle != 0
 		for _, c := range y.Content {
 			item, s := p.node(c, depth+1)
@@ -266,29 +185,37 @@ func (p *yamlParser) node(y *yaml.Node, depth int) (*Node, int) {
 }
 
 // properties steps over the anchor and tag in front of a node and reports tags: a "!" in front of an expression is a tag too.
-func (p *yamlParser) properties(y *yaml.Node, start int) int {
+// meant is then the text that was probably written as a value.
+func (p *yamlParser) properties(y *yaml.Node, start int) (content int, meant string) {
 	data := p.file.Data[:p.chunk.end]
+	empty := y.Kind == yaml.ScalarNode && y.Value == "" && y.Style&^yaml.TaggedStyle == 0
 	for start < len(data) && (data[start] == '&' || data[start] == '!') {
 		stop := start + 1
 		for stop < len(data) && !isSpace(data[stop]) && (data[start] != '&' || strings.IndexByte(",[]{}", data[stop]) < 0) {
 			stop++
 		}
 		word := string(data[start:stop])
-		next := skipSpace(data, stop)
-		if data[start] == '!' && (word != "!!str" || y.Kind != yaml.ScalarNode) {
-			if strings.HasPrefix(word, "!!") {
-				p.add(CodeFeature, start, stop, fmt.Sprintf("the YAML tag `%s` is not taken", word), "write the value without a tag")
-			} else {
-				line, end := lineRest(data, start)
-				p.add(CodeQuote, start, end, fmt.Sprintf("YAML reads `%s` as a tag and drops it", word), quoteHint(line))
+		switch {
+		case data[start] != '!', word == "!!str" && y.Kind == yaml.ScalarNode:
+		case strings.HasPrefix(word, "!!"):
+			p.add(CodeFeature, start, stop, fmt.Sprintf("the YAML tag `%s` is not taken", word), "write the value without a tag")
+		default:
+			line, end := lineRest(data, start)
+			p.add(CodeQuote, start, end, fmt.Sprintf("YAML reads `%s` as a tag and drops it", word), quoteHint(line))
+			if y.Kind == yaml.ScalarNode {
+				return start, line
 			}
 		}
+		next := stop
+		if !empty {
+			next = skipBlank(data, stop)
+		}
 		if next <= stop {
-			return next
+			return next, ""
 		}
 		start = next
 	}
-	return start
+	return start, ""
 }
 
 // entries converts the content of a map; keys must be strings and unique.
@@ -444,9 +371,19 @@ func (p *yamlParser) report(problem Problem) {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-func skipSpace(data []byte, i int) int {
-	for i < len(data) && isSpace(data[i]) {
-		i++
+// skipBlank steps over white space and comments.
+func skipBlank(data []byte, i int) int {
+	for i < len(data) {
+		switch {
+		case isSpace(data[i]):
+			i++
+		case data[i] == '#' && isSpace(data[i-1]):
+			for i < len(data) && data[i] != '\n' {
+				i++
+			}
+		default:
+			return i
+		}
 	}
 	return i
 }

@@ -75,6 +75,29 @@ func TestEveryKeyAndValueHasItsPlace(t *testing.T) {
 	}
 }
 
+func TestAnchorsAndTagsAreNoPartOfAValue(t *testing.T) {
+	t.Parallel()
+	rows := []struct{ text, at string }{
+		{"a: &x word", "1:7-1:11"},
+		{"a: &x\nb: 1", "1:6-1:6"},
+		{"a: &x # why\n  b: 1", "2:3-2:7"},
+		{"a: !!str 12", "1:10-1:12"},
+		{"a: &x !!str 12", "1:13-1:15"},
+		{"a: [&x b]", "1:4-1:10"},
+		{"a: &x [b]", "1:7-1:10"},
+		{"a: &x |\n  b", "1:7-2:4"},
+	}
+	for _, r := range rows {
+		if got := at(parse(t, r.text)[0].Get("a").Span); got != r.at {
+			t.Errorf("%q: got %s, want %s", r.text, got, r.at)
+		}
+	}
+	docs, problems := source.ParseYAML(source.NewFile("f.yaml", []byte("a: !none\nb: 1")))
+	if n := docs[0].Get("a"); len(problems) != 1 || n.Text != "!none" || at(n.Span) != "1:4-1:9" {
+		t.Errorf("a tag that was meant as a value: got %q at %s and %v", n.Text, at(n.Span), problems)
+	}
+}
+
 func TestScalarsHaveTheTypesOfTheCoreSchema(t *testing.T) {
 	t.Parallel()
 	rows := map[string]source.Kind{

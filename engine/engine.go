@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/ingress"
+	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/service"
+	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/snapshot/watch"
+	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/telemetry"
+	"github.com/headgate/headgate/engine/worker"
+	"github.com/headgate/headgate/hooks"
+)
+
+// Engine is one gateway.
+type Engine struct {
+	o       Options
+	metrics *telemetry.Metrics
+	store   store.Store
+	keeper  *snapshot.Keeper
+	public  *ingress.Listener
+	admin   *admin.Server
+	client  *hooks.Client
+	worker  *worker.Worker
+
+	group    *service.Group
+	started  time.Time
+	draining atomic.Bool
+	warnings *diag.List
+	fatal    chan error
+}
+
+// New wires an engine; nothing is opened before Start. Its error is an *EnvironmentError.
+func New(o Options) (*Engine, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{o: o, fatal: make(chan error, 1)}
+	if e.store, err = openStore(o); err != nil {
+		return nil, environment("choosing the store", err)
+	}
+	if err := e.newMetrics(); err != nil {
+		return nil, environment("making the metrics", err)
+	}
+	e.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
+		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
+	})
+	if err != nil {
+		return nil, environment("preparing the manifests", err)
+	}
+	if err := e.newListeners(); err != nil {
+		return nil, environment("preparing the listeners", err)
+	}
+	e.group = service.NewGroup(
+		service.Named{Name: "store", Service: step{start: e.startStore, stop: e.store.Stop}},
+		service.Named{Name: "manifests", Service: step{start: e.boot}},
+		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
+		service.Named{Name: "public listener", Service: step{start: e.startIngress}},
+		service.Named{Name: "worker", Service: step{start: e.startWorker, stop: e.stopWorker}},
+		service.Named{Name: "public listener", Service: step{stop: e.public.Stop}}, // senders are let go before the worker drains
+		service.Named{Name: "watcher", Service: e.newWatcher()},
+	)
+	return e, nil
+}
+
+func (e *Engine) loadOptions() snapshot.Options {
+	return snapshot.Options{
+		Manifest: manifest.Options{
+			Dirs: e.o.Dirs, Catalogue: e.o.Catalogue, Env: e.o.Env, EnvAllow: e.o.EnvAllow, SecretDirs: e.o.SecretDirs,
+			SkipUnknown: e.o.SkipUnknown, Dev: e.o.Dev,
+		},
+		Types: NodeTypes(), PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
+	}
+}
+
+// Start opens the store, loads the manifests, listens and begins to work; it returns when webhooks are accepted. The error is a
+// *diag.FindingsError where the manifests are refused, an *EnvironmentError where settings, store or ports are at fault.
+func (e *Engine) Start(ctx context.Context) error {
+	e.started = time.Now().UTC()
+	return e.group.Start(ctx)
+}
+
+// Stop says that we are not ready, keeps the listener open for the drain delay, and then ends everything in order, within the
+// shutdown timeout. It is idempotent.
+func (e *Engine) Stop(ctx context.Context) error {
+	if e.draining.CompareAndSwap(false, true) && e.o.DrainDelay > 0 && !e.started.IsZero() {
+		select {
+		case <-time.After(e.o.DrainDelay):
+		case <-ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.o.ShutdownTimeout)
+	defer cancel()
+	return e.group.Stop(ctx)
+}
+
+// Reload loads the manifests again; see snapshot.Keeper.Reload.
+func (e *Engine) Reload(ctx context.Context, confirm bool) (snapshot.Report, *diag.List, error) {
+	return e.keeper.Reload(ctx, confirm)
+}
+
+// Snapshot gives the running snapshot.
+func (e *Engine) Snapshot() *snapshot.Snapshot { return e.keeper.Current() }
+
+// Warnings are the findings of the first load that did not refuse the manifests.
+func (e *Engine) Warnings() *diag.List { return e.warnings }
+
+// PublicAddr is where the public listener really listens, as host:port.
+func (e *Engine) PublicAddr() string { return e.public.Addr() }
+
+// AdminAddr is where the admin listener really listens.
+func (e *Engine) AdminAddr() string { return e.admin.Addr() }
+
+// HealthAddr is where the health listener really listens; "" where there is none.
+func (e *Engine) HealthAddr() string { return e.admin.HealthAddr() }
+
+// Fatal receives what makes going on impossible, such as a failed fsync: the process must end and recover at its next start.
+func (e *Engine) Fatal() <-chan error { return e.fatal }
+
+// step is a part of the group made of functions; a nil one does nothing.
+type step struct {
+	start, stop func(context.Context) error
+}
+
+func (s step) Start(ctx context.Context) error {
+	if s.start == nil {
+		return nil
+	}
+	return s.start(ctx)
+}
+
+func (s step) Stop(ctx context.Context) error {
+	if s.stop == nil {
+		return nil
+	}
+	return s.stop(ctx)
+}
+
+func (e *Engine) startStore(ctx context.Context) error {
+	if err := e.store.Start(ctx); err != nil {
+		return environment("opening the store", err)
+	}
+	if w := e.store.Info().Warning; w != "" {
+		e.o.Logger.WarnContext(ctx, "the store cannot promise durability here", "reason", w)
+	}
+	return nil
+}
+
+func (e *Engine) boot(ctx context.Context) error {
+	out, err := e.keeper.Boot(ctx, e.o.BootLastGood)
+	e.warnings = out
+	var findings *diag.FindingsError
+	if err != nil && !errors.As(err, &findings) {
+		return environment("loading the manifests", err)
+	}
+	return err
+}
+
+func (e *Engine) startAdmin(ctx context.Context) error {
+	return environment("opening the admin listener", e.admin.Start(ctx))
+}
+
+func (e *Engine) startIngress(ctx context.Context) error {
+	return environment("opening the public listener", e.public.Start(ctx))
+}
+
+func (e *Engine) startWorker(ctx context.Context) error {
+	client, err := hooks.New(hooks.Options{
+		Allow: e.o.EgressAllow, AllowLoopback: e.o.Dev, Deny: e.listening(), UserAgent: "Headgate/" + e.o.Version,
+		LogOnly: e.o.HooksMode == HooksLog, Logger: e.component("hooks"),
+	})
+	if err != nil {
+		return environment("preparing outgoing requests", err)
+	}
+	e.client = client
+	e.worker, err = worker.New(worker.Options{
+		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics,
+	})
+	if err != nil {
+		return environment("preparing the worker", err)
+	}
+	return e.worker.Start(ctx)
+}
+
+func (e *Engine) stopWorker(ctx context.Context) error {
+	err := e.worker.Stop(ctx)
+	e.client.Close()
+	return err
+}
+
+// listening gives our own listeners, which no hook may reach.
+func (e *Engine) listening() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, addr := range []string{e.PublicAddr(), e.AdminAddr(), e.HealthAddr()} {
+		if ap, err := netip.ParseAddrPort(addr); err == nil {
+			out = append(out, ap)
+		}
+	}
+	return out
+}
+
+func (e *Engine) fingerprint() (string, error) {
+	fp, err := watch.Fingerprint(e.o.Dirs, e.watchedFiles())
+	if err != nil {
+		return "", fmt.Errorf("looking at the manifest folders: %w", err)
+	}
+	return fp, nil
+}
+
+// watchedFiles are the files outside of the folders whose change means a reload.
+func (e *Engine) watchedFiles() []string {
+	if s := e.keeper.Current(); s != nil {
+		return s.Bundle().SecretFiles()
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/fault"
+	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/snapshot"
+)
+
+// gateway is the engine as the admin API sees it.
+type gateway struct{ e *Engine }
+
+var _ admin.Gateway = gateway{}
+
+func (g gateway) Status(ctx context.Context) admin.Status {
+	e := g.e
+	s := admin.Status{
+		Version: e.o.Version, Started: e.started, UptimeS: int64(time.Since(e.started).Seconds()), Store: e.store.Info(),
+		Listen: admin.Listen{Public: e.PublicAddr(), Admin: e.AdminAddr(), Health: e.HealthAddr()},
+	}
+	s.Ready, _ = g.Ready(ctx)
+	if snap := e.keeper.Current(); snap != nil {
+		s.Manifests = admin.Manifests{
+			Digest: snap.Digest, LoadedAt: snap.LoadedAt, Commit: e.commit(), Providers: len(snap.Providers()),
+			Pipelines: len(snap.Pipelines()), Destinations: len(snap.Destinations()),
+		}
+	}
+	last := e.keeper.Last()
+	if !last.At.IsZero() {
+		list := &diag.List{}
+		list.Add(last.Findings...)
+		s.Manifests.LastReload = &admin.LastReload{At: last.At, OK: last.OK, Reason: last.Reason, Findings: admin.Findings(list)}
+		s.Manifests.Held = last.Held
+	}
+	if ledger, err := e.store.Ledger(ctx); err == nil {
+		s.Ledger = ledger
+	}
+	if due, err := e.store.Due(ctx); err == nil {
+		s.OldestDueS = due.Oldest.Seconds()
+	}
+	return s
+}
+
+func (g gateway) Ready(context.Context) (bool, []admin.Check) {
+	e := g.e
+	manifests := admin.Check{Name: "manifests", OK: e.keeper.Current() != nil}
+	switch last := e.keeper.Last(); {
+	case !manifests.OK:
+		manifests.Detail = "no manifests are loaded"
+	case last.LastGood:
+		manifests.Detail = "serving the last good manifests from the store; the folder is broken: " + last.Message
+	case !last.OK:
+		manifests.Detail = "the last reload failed, the manifests before it are running: " + last.Message
+	}
+	serving := admin.Check{Name: "serving", OK: !e.draining.Load()}
+	if !serving.OK {
+		serving.Detail = "stopping"
+	}
+	st := admin.Check{Name: "store", OK: true, Detail: e.store.Info().Warning}
+	checks := []admin.Check{manifests, st, serving}
+	return manifests.OK && serving.OK, checks
+}
+
+func (g gateway) Reload(ctx context.Context, confirm bool) (any, *diag.List, error) {
+	report, findings, err := g.e.keeper.Reload(ctx, confirm)
+	if errors.Is(err, snapshot.ErrHeld) {
+		err = admin.ErrHeld
+	}
+	return report, findings, err
+}
+
+func (g gateway) Sign(_ context.Context, name, event, delivery string, body []byte) (admin.SignedRequest, error) {
+	p, ok := g.e.keeper.Current().Provider(name)
+	if !ok {
+		return admin.SignedRequest{}, fault.New(fault.Invalid, "provider_not_found",
+			strings.TrimSuffix("there is no provider \""+name+"\"; "+diag.DidYouMean(name, g.providerNames()), "; "), nil)
+	}
+	m := provider.Message{Event: event, Body: body, Delivery: delivery, Now: g.e.o.Now()}
+	if body == nil {
+		var err error
+		if m.Body, m.ContentType, err = p.Example(event); err != nil {
+			hint := diag.DidYouMean(event, p.Events())
+			return admin.SignedRequest{}, fault.New(fault.Invalid, "event_not_found", strings.TrimSuffix(err.Error()+"; "+hint, "; "), err)
+		}
+	}
+	signed, err := p.Sign(m)
+	if err != nil {
+		return admin.SignedRequest{}, fault.New(fault.Invalid, "cannot_sign", err.Error(), err)
+	}
+	return admin.SignedRequest{Method: http.MethodPost, URL: g.e.WebhookURL(name), Header: signed.Header, Body: signed.Body}, nil
+}
+
+func (g gateway) providerNames() []string {
+	var out []string
+	for _, p := range g.e.keeper.Current().Providers() {
+		out = append(out, p.Name())
+	}
+	return out
+}
+
+// WebhookURL is where the provider of that name sends its webhooks: under the public URL where that is set, else on this host.
+func (e *Engine) WebhookURL(name string) string {
+	if e.o.PublicURL != "" {
+		return strings.TrimSuffix(e.o.PublicURL, "/") + "/webhooks/" + name
+	}
+	scheme := "http"
+	if e.o.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(e.PublicAddr())
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + "/webhooks/" + name
+}
+
+// commit tells which commit of the folder is running: what the revision file holds, else the git HEAD of the first folder; "" where
+// neither is known.
+func (e *Engine) commit() string {
+	if e.o.RevisionFile != "" {
+		b, err := os.ReadFile(e.o.RevisionFile)
+		if err != nil {
+			return ""
+		}
+		line := firstLine(b)
+		return line[:min(len(line), 80)] // whatever the file is, status stays readable
+	}
+	return gitHead(e.o.Dirs[0])
+}
+
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strings.TrimSpace(line)
+}
+
+// gitHead reads the commit of the repository that dir lies in from its files; no program is run.
+func gitHead(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real // git-sync hands out a link to its worktree
+	}
+	for {
+		git := filepath.Join(dir, ".git")
+		if info, err := os.Stat(git); err == nil {
+			if !info.IsDir() { // a worktree, as git-sync makes them: "gitdir: PATH"
+				b, err := os.ReadFile(git)
+				if err != nil {
+					return ""
+				}
+				git = strings.TrimSpace(strings.TrimPrefix(firstLine(b), "gitdir:"))
+				if !filepath.IsAbs(git) {
+					git = filepath.Join(dir, git)
+				}
+			}
+			return headOf(git)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+func headOf(git string) string {
+	b, err := os.ReadFile(filepath.Join(git, "HEAD"))
+	if err != nil {
+		return ""
+	}
+	ref, isRef := strings.CutPrefix(firstLine(b), "ref: ")
+	if !isRef {
+		return firstLine(b)
+	}
+	common := git
+	if b, err := os.ReadFile(filepath.Join(git, "commondir")); err == nil {
+		common = filepath.Join(git, firstLine(b))
+	}
+	if b, err := os.ReadFile(filepath.Join(common, filepath.FromSlash(ref))); err == nil {
+		return firstLine(b)
+	}
+	packed, err := os.ReadFile(filepath.Join(common, "packed-refs"))
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(packed)) {
+		if sha, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == ref {
+			return sha
+		}
+	}
+	return ""
+}
+
+// Status describes the engine as `headgate status` shows it.
+func (e *Engine) Status(ctx context.Context) admin.Status { return gateway{e}.Status(ctx) }

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/headgate/headgate/engine/node"
+	"github.com/headgate/headgate/engine/node/code"
+	"github.com/headgate/headgate/engine/node/condition"
+	"github.com/headgate/headgate/engine/node/hook"
+	"github.com/headgate/headgate/engine/node/receive"
+	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/store/memory"
+	"github.com/headgate/headgate/engine/store/sqlite"
+)
+
+// NodeTypes is the list of all node types, in the order in which hints and docs name them. A new type is one line here.
+func NodeTypes() []node.Type {
+	return []node.Type{
+		receive.Type(),   // starts a run
+		condition.Type(), // yes or no
+		code.Type(),      // makes a value
+		hook.Type(),      // sends a request
+	}
+}
+
+// openStore is the list of all stores. It makes one; nothing is opened before Start.
+func openStore(o Options) (store.Store, error) {
+	switch {
+	case o.Store == "":
+		return sqlite.New(sqlite.Options{Path: filepath.Join(o.DataDir, "headgate.db"), Logger: o.Logger})
+	case o.Store == "memory:":
+		return memory.New(memory.Options{Now: o.Now}), nil
+	}
+	u, err := url.Parse(o.Store)
+	if err != nil {
+		return nil, fmt.Errorf("reading the store's address: it is no URL")
+	}
+	switch u.Scheme {
+	case "sqlite":
+		path := u.Path
+		if u.Host != "" || strings.TrimPrefix(path, "/") == "" {
+			return nil, fmt.Errorf("reading the store's address: write sqlite:///path/to/file.db, with three slashes")
+		}
+		return sqlite.New(sqlite.Options{Path: path, Logger: o.Logger})
+	case "postgres", "postgresql":
+		return nil, fmt.Errorf("this version has no PostgreSQL store yet; the stores are sqlite:///path and memory:")
+	}
+	return nil, fmt.Errorf("there is no store %q; the stores are sqlite:///path and memory:", u.Scheme)
+}

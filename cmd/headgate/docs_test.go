@@ -1,0 +1,417 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDocumentation runs the documentation: README.md, docs/*.md and every README.md below examples/. What a page shows works, or
+// this test says at which line it does not. How a writer marks a fenced block:
+//
+//	```yaml                  whole manifests. A first line `# gate/orders.yaml` names the file; the files of a page that share a
+//	                         folder are checked together, and are there for the commands. A name that comes again replaces the
+//	                         file at that place of the page. Blocks without a name are checked alone. None needs secrets.
+//	```yaml fragment         a piece of a manifest: keys of one kind or of one node type's props, or a list of nodes, connections
+//	                         or events. It is wrapped into the smallest manifest in which it can stand. A line `---` parts
+//	                         pieces that are checked one by one. `fragment=hook` says what it is a piece of, where keys leave
+//	                         that open: provider, destination, pipeline, receive, condition, code, hook.
+//	```yaml other            YAML that is no manifest; it must parse.
+//	```sh                    commands for bash, in an empty folder that holds the page's named files and a copy of examples/.
+//	                         One shell runs the whole page. `go run ./cmd/headgate` is the program under test. `headgate serve`
+//	                         and `headgate sink` go on in the background until the page ends, or until the page starts another
+//	                         one; the next line waits until they are ready. After a line that sends, the next one waits until
+//	                         the runs have come to rest, as a person would. Ports 8080 to 8082, 9000 and 9001 are others in
+//	                         truth. Each command must succeed; with `sh exits=2` the last one must exit with 2.
+//	```json output           what the block of commands before it printed to stdout. A string `…` stands for any value, and `…`
+//	                         inside of a string for any text: ids, times. `output=sink` is what the sink printed last.
+//	```text output           the same, line by line; a line `…` stands for any lines.
+//	```json, ```text         not compared; JSON must be JSON.
+//	```console               commands that no test can run, of the programs that consolePrograms lists and no others.
+//
+// nginx, caddyfile, ini, env and diff may be shown too. A block without a language is refused.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	for _, p := range readPages(t) {
+		// Pages run one after the other: each starts gateways, and a small machine should not start all of them at once.
+		t.Run(p.name, func(t *testing.T) { runPage(t, p) })
+	}
+}
+
+// consolePrograms are the programs that a console block may name: they need a cluster, a service manager, or the internet.
+func consolePrograms() []string {
+	return []string{"kubectl", "docker", "ngrok", "cloudflared", "systemctl", "caddy", "nginx"}
+}
+
+func TestConsoleBlocksHideNothingThatCouldRun(t *testing.T) {
+	t.Parallel()
+	words := regexp.MustCompile(`^(?:\$ )?(?:sudo )?(?:[A-Z_][A-Z0-9_]*=\S* )*(\S+)`)
+	for _, p := range readPages(t) {
+		for _, b := range p.blocks {
+			if b.lang != "console" {
+				continue
+			}
+			for _, line := range logicalLines(b.text) {
+				for _, command := range regexp.MustCompile(`\|\|?|&&|;`).Split(line, -1) {
+					m := words.FindStringSubmatch(strings.TrimSpace(command))
+					if m != nil && !strings.HasPrefix(m[1], "#") && !slices.Contains(consolePrograms(), m[1]) {
+						t.Errorf("%s:%d: a console block names %s: write what can run into a sh block, or show it as text", p.name, b.line, m[1])
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, p := range readPages(t) {
+		for _, m := range link.FindAllStringSubmatch(p.prose, -1) {
+			target, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := p.file
+			if target != "" {
+				file = filepath.Join(filepath.Dir(p.file), filepath.FromSlash(target))
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				t.Errorf("%s: the link %s leads to nothing", p.name, m[1])
+				continue
+			}
+			if anchor != "" && !info.IsDir() && !slices.Contains(anchors(t, file), anchor) {
+				t.Errorf("%s: the link %s names a heading that is not there", p.name, m[1])
+			}
+		}
+	}
+}
+
+// page is one file of the documentation.
+type page struct {
+	name   string // from the top of the repository
+	file   string
+	prose  string // without the fenced blocks
+	blocks []block
+}
+
+// block is one fenced block.
+type block struct {
+	line  int // of the fence
+	lang  string
+	words map[string]string // the words behind the language: "fragment", "exits" -> "2"
+	text  string
+}
+
+// name gives the file name that a block of YAML begins with, "" where it has none.
+func (b block) name() string {
+	m := regexp.MustCompile(`^# (\S+\.ya?ml)\n`).FindStringSubmatch(b.text)
+	if b.lang != "yaml" || len(b.words) > 0 || m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+const repository = "../.."
+
+func readPages(t *testing.T) []page {
+	t.Helper()
+	files := []string{"README.md"}
+	more, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(filepath.Join(repository, "examples"), func(name string, _ os.DirEntry, err error) error {
+		if filepath.Base(name) == "README.md" {
+			more = append(more, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range more {
+		rel, err := filepath.Rel(repository, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, filepath.ToSlash(rel))
+	}
+	pages := make([]page, len(files))
+	for i, name := range files {
+		pages[i] = readPage(t, name)
+	}
+	return pages
+}
+
+func readPage(t *testing.T, name string) page {
+	t.Helper()
+	p := page{name: name, file: filepath.Join(repository, filepath.FromSlash(name))}
+	data, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := regexp.MustCompile("^( *)(`{3,})(.*)$")
+	var open *block
+	indent, marks := "", ""
+	for i, line := range strings.Split(string(data), "\n") {
+		m := fence.FindStringSubmatch(line)
+		switch {
+		case open == nil && m == nil:
+			p.prose += line + "\n"
+		case open == nil:
+			indent, marks = m[1], m[2]
+			open = &block{line: i + 1, words: map[string]string{}}
+			for n, word := range strings.Fields(m[3]) {
+				key, value, _ := strings.Cut(word, "=")
+				if n == 0 {
+					open.lang = word
+				} else {
+					open.words[key] = value
+				}
+			}
+		case m != nil && m[2] == marks && strings.TrimSpace(m[3]) == "":
+			p.blocks, open = append(p.blocks, *open), nil
+		default:
+			open.text += strings.TrimPrefix(line, indent) + "\n"
+		}
+	}
+	if open != nil {
+		t.Errorf("%s:%d: the block is not closed", name, open.line)
+	}
+	return p
+}
+
+// anchors gives the anchors of a page's headings, as they are made on the sites where the pages are read.
+func anchors(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(data), -1) {
+		text := strings.ToLower(strings.TrimSpace(m[1]))
+		text = regexp.MustCompile(`[^\p{L}\p{N}\s_-]`).ReplaceAllString(text, "")
+		out = append(out, strings.ReplaceAll(text, " ", "-"))
+	}
+	return out
+}
+
+// known lists the languages, each with the words that may stand behind it.
+func known() map[string][]string {
+	return map[string][]string{
+		"yaml": {"fragment", "other"}, "sh": {"exits"}, "json": {"output"}, "text": {"output"}, "console": nil,
+		"nginx": nil, "caddyfile": nil, "ini": nil, "env": nil, "diff": nil,
+	}
+}
+
+// runPage goes through the blocks of a page in order.
+func runPage(t *testing.T, p page) {
+	t.Helper()
+	r := &reader{page: p, dir: t.TempDir(), ports: newPorts(t)}
+	r.unpack(t)
+	for _, b := range p.blocks {
+		at := fmt.Sprintf("%s:%d", p.name, b.line)
+		words, ok := known()[b.lang]
+		if !ok {
+			t.Errorf("%s: a block says its language first; %q is none of those that docs_test.go knows", at, b.lang)
+			continue
+		}
+		for word := range b.words {
+			if !slices.Contains(words, word) {
+				t.Errorf("%s: a block of %s cannot be marked %q", at, b.lang, word)
+			}
+		}
+		_, isOutput := b.words["output"]
+		switch {
+		case b.lang == "yaml":
+			r.manifest(t, at, b)
+		case b.lang == "sh":
+			r.commands(t, at, b)
+		case isOutput:
+			r.compare(t, at, b)
+		case b.lang == "json" && !json.Valid([]byte(b.text)):
+			t.Errorf("%s: this is no JSON", at)
+		}
+		if t.Failed() && r.stuck {
+			return
+		}
+	}
+	r.end(t)
+}
+
+// reader is somebody who does what a page says.
+type reader struct {
+	page  page
+	dir   string
+	ports ports
+	seen  map[string]bool // named files that have been shown once
+	shell *shell
+	stuck bool // the shell is gone
+
+	output string            // what the last block of commands printed
+	said   map[string]string // files in which serve and sink write: "sink" -> path
+}
+
+// unpack puts into the folder what the page's commands find there: the examples, and each named file as the page first shows it.
+func (r *reader) unpack(t *testing.T) {
+	t.Helper()
+	from := filepath.Join(repository, "examples")
+	err := filepath.WalkDir(from, func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(repository, name)
+		if err != nil {
+			return err
+		}
+		r.put(t, rel, string(data))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string]bool{}
+	for _, b := range r.page.blocks {
+		if name := b.name(); name != "" && !first[name] {
+			first[name] = true
+			r.put(t, name, b.text)
+		}
+	}
+}
+
+// put writes a file below the folder, with the ports of this machine.
+func (r *reader) put(t *testing.T, name, text string) {
+	t.Helper()
+	if !filepath.IsLocal(name) {
+		t.Fatalf("%s: the file name %s leads out of the folder", r.page.name, name)
+	}
+	file := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(r.ports.real(text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compare holds a block against what was printed.
+func (r *reader) compare(t *testing.T, at string, b block) {
+	t.Helper()
+	got := r.output
+	if from := b.words["output"]; from != "" {
+		data, err := os.ReadFile(r.said[from])
+		if err != nil {
+			t.Errorf("%s: nothing was said by %s", at, from)
+			return
+		}
+		got = r.ports.shown(string(data))
+	}
+	if b.lang == "json" {
+		if problem := compareJSON(b.text, got); problem != "" {
+			t.Errorf("%s: %s\nthe page shows:\n%s\nit was:\n%s", at, problem, b.text, got)
+		}
+		return
+	}
+	if !textPattern(b.text).MatchString(strings.TrimRight(got, "\n")) {
+		t.Errorf("%s: the page shows:\n%s\nit was:\n%s", at, b.text, got)
+	}
+}
+
+// textPattern matches a text in which `…` stands for anything on its line, and alone on a line for any lines.
+func textPattern(shown string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString(`\A`)
+	lines := strings.Split(strings.TrimRight(shown, "\n"), "\n")
+	for i, line := range lines {
+		end := `\n`
+		if i == len(lines)-1 {
+			end = ""
+		}
+		if strings.TrimSpace(line) == "…" {
+			b.WriteString(`(?s:.*?)` + strings.Replace(end, `\n`, `(?:\n|\z)`, 1))
+			continue
+		}
+		for n, part := range strings.Split(strings.TrimRight(line, " "), "…") {
+			if n > 0 {
+				b.WriteString(`.*?`)
+			}
+			b.WriteString(regexp.QuoteMeta(part))
+		}
+		b.WriteString(` *` + end)
+	}
+	b.WriteString(`\z`)
+	return regexp.MustCompile(b.String())
+}
+
+// compareJSON says how the last JSON of an output differs from the one that is shown; "" where it does not.
+func compareJSON(shown, got string) string {
+	var want, have any
+	if err := json.Unmarshal([]byte(shown), &want); err != nil {
+		return "the page shows no JSON: " + err.Error()
+	}
+	if err := json.Unmarshal([]byte(got), &have); err != nil {
+		lines := strings.Split(strings.TrimSpace(got), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &have); err != nil {
+			return "the output is no JSON: " + err.Error()
+		}
+	}
+	return differ("", want, have)
+}
+
+func differ(at string, want, have any) string {
+	switch w := want.(type) {
+	case string:
+		if w == "…" {
+			return ""
+		}
+		h, ok := have.(string)
+		if !ok || !textPattern(w).MatchString(h) {
+			return fmt.Sprintf("%s is %v, not %v", at, have, want)
+		}
+	case map[string]any:
+		h, ok := have.(map[string]any)
+		if !ok {
+			return fmt.Sprintf("%s is %v, not a map", at, have)
+		}
+		for k := range h {
+			if _, ok := w[k]; !ok {
+				return fmt.Sprintf("%s.%s is not shown", at, k)
+			}
+		}
+		for k, v := range w {
+			if _, ok := h[k]; !ok {
+				return fmt.Sprintf("there is no %s.%s", at, k)
+			}
+			if d := differ(at+"."+k, v, h[k]); d != "" {
+				return d
+			}
+		}
+	case []any:
+		h, ok := have.([]any)
+		if !ok || len(h) != len(w) {
+			return fmt.Sprintf("%s is %v, not %v", at, have, want)
+		}
+		for i := range w {
+			if d := differ(fmt.Sprintf("%s[%d]", at, i), w[i], h[i]); d != "" {
+				return d
+			}
+		}
+	default:
+		if want != have {
+			return fmt.Sprintf("%s is %v, not %v", at, have, want)
+		}
+	}
+	return ""
+}

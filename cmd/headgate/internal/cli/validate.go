@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/manifests"
+)
+
+// validateFlags say what is checked and how it is told.
+type validateFlags struct {
+	envFile     string
+	noEnv       bool
+	strict      bool
+	skipUnknown bool
+	catalog     bool
+	format      string
+}
+
+// The formats of findings.
+const (
+	formatText   = "text"
+	formatJSON   = "json"
+	formatGitHub = "github"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	var o validateFlags
+	cmd := &cobra.Command{
+		Use:     "validate DIR...",
+		Short:   "Check manifest folders and print all that is wrong",
+		GroupID: groupServe,
+		Long: `Check manifest folders as serve and reload do, and print all that is wrong, each with its line.
+
+Findings go to stdout, the summary to stderr. Errors are exit 2; with --strict, warnings are too.
+Without folders those of HEADGATE_MANIFESTS are checked.`,
+		Example: `  headgate validate examples/quickstart
+  headgate validate --env-file .env manifests/ more-manifests/
+  headgate validate --no-env --strict --format github manifests/    in CI, without secrets`,
+	}
+	f := cmd.Flags()
+	f.Var(&flagString{&o.envFile, "file"}, "env-file", "a file of NAME=VALUE lines; the environment wins")
+	f.BoolVar(&o.noEnv, "no-env", false, "put placeholders in the place of <<env.X>> and <<file.PATH>>")
+	f.BoolVar(&o.strict, "strict", false, "warnings count as errors")
+	f.BoolVar(&o.skipUnknown, "skip-unknown", false, "pass over documents of no known kind")
+	f.BoolVar(&o.catalog, "catalog", false, "check the catalogue in this binary")
+	f.Var(&flagString{&o.format, "text|json|github"}, "format", "how findings are printed (default text)")
+	cmd.RunE = does(func(ctx context.Context, args []string) error {
+		if o.format == "" {
+			o.format = formatText
+		}
+		if a.json {
+			o.format = formatJSON
+		}
+		if !slices.Contains([]string{formatText, formatJSON, formatGitHub}, o.format) {
+			return misused("--format: %q is none of text, json, github", o.format)
+		}
+		if o.catalog && len(args) > 0 {
+			return misused("--catalog checks the catalogue alone; leave the folders out")
+		}
+		return a.validate(ctx, o, args)
+	})
+	return cmd
+}
+
+func (a *app) validate(ctx context.Context, o validateFlags, args []string) error {
+	begun := time.Now()
+	env, err := a.environment(o.envFile)
+	if err != nil {
+		return err
+	}
+	s, err := a.settings(nil)
+	if err != nil {
+		return err
+	}
+	var load snapshot.Options
+	if o.catalog {
+		if load, err = catalogOptions(s); err != nil {
+			return err
+		}
+	} else {
+		dirs, err := folders(args, s)
+		if err != nil {
+			return err
+		}
+		load = s.loadOptions(dirs, env)
+		load.Manifest.NoEnv, load.Manifest.SkipUnknown = o.noEnv, o.skipUnknown
+	}
+	snap, list := snapshot.Load(ctx, load)
+	if err := ctx.Err(); err != nil {
+		return failed(fmt.Errorf("checking the manifests: %w", context.Cause(ctx)))
+	}
+	if err := a.writeFindings(list, o.format); err != nil {
+		return err
+	}
+	if snap == nil || list.HasErrors() || o.strict && list.Count(diag.Warning) > 0 {
+		a.talk("%s %s", a.talkPaint("31;1", "refused:"), summary(list))
+		return refused(list.Err())
+	}
+	notes := ""
+	if list.Len() > 0 {
+		notes = " (" + summary(list) + ")"
+	}
+	a.talk("%s %s in %s%s", a.talkPaint("32;1", "ok:"), contents(snap), time.Since(begun).Round(time.Millisecond), notes)
+	return nil
+}
+
+func (a *app) writeFindings(list *diag.List, format string) error {
+	var err error
+	switch format {
+	case formatJSON:
+		err = diag.WriteJSON(a.Stdout, list.Sorted())
+	case formatGitHub:
+		err = diag.WriteGitHub(a.Stdout, list.Sorted())
+	default:
+		err = diag.WriteText(a.Stdout, list.Sorted(), diag.TextOptions{Color: a.color})
+	}
+	if err != nil {
+		return failed(fmt.Errorf("writing the findings: %w", err))
+	}
+	return nil
+}
+
+// contents counts what a snapshot holds.
+func contents(s *snapshot.Snapshot) string {
+	return fmt.Sprintf("%s, %s, %s in %s", count(len(s.Providers()), "provider"), count(len(s.Pipelines()), "pipeline"),
+		count(len(s.Destinations()), "destination"), count(len(s.Bundle().Files()), "file"))
+}
+
+// catalogOptions load every provider of the catalogue as a user's manifest would: with `use:` and secrets that are not set.
+func catalogOptions(s *settings) (snapshot.Options, error) {
+	load := s.loadOptions(nil, environment{process: func(string) (string, bool) { return "", false }})
+	load.Manifest.NoEnv = true
+	entries, err := fs.ReadDir(manifests.FS(), ".")
+	if err != nil {
+		return load, failed(fmt.Errorf("reading the catalogue: %w", err))
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		text := "kind: provider\nuse: " + e.Name() + "\nsecret: <<env.CATALOG_SECRET>>\n"
+		load.Manifest.Files = append(load.Manifest.Files, source.NewFile(e.Name()+".yaml", []byte(text)))
+	}
+	return load, nil
+}

@@ -63,7 +63,7 @@ generate: ## write the generated files again
 
 .PHONY: verify
 verify: ## check that the generated files are what `make generate` writes
-	@sums() { git ls-files -z --cached --others --exclude-standard | xargs -0 sha256sum 2>/dev/null || true; }; \
+	@sums() { git ls-files -z --cached --others --exclude-standard | xargs -0 cksum 2>/dev/null || true; }; \
 	before="$$(sums)"; go generate ./...; \
 	diff <(echo "$$before") <(sums) || { echo "make verify: the files above were not what 'make generate' writes; it has just written them" >&2; exit 1; }
 

@@ -33,21 +33,25 @@ type Engine struct {
 	worker  *worker.Worker
 
 	group    *service.Group
-	started  time.Time
+	started  atomic.Pointer[time.Time] // nil before Start
 	draining atomic.Bool
 	warnings *diag.List
-	fatal    chan error
+	fatal    <-chan error // nil where the store has no end of its own
 }
 
 // New wires an engine; nothing is opened before Start. Its error is an *EnvironmentError.
 func New(o Options) (*Engine, error) {
+	clock := o.Now // nil: the store has a better one than time.Now
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o, fatal: make(chan error, 1)}
-	if e.store, err = openStore(o); err != nil {
+	e := &Engine{o: o}
+	if e.store, err = openStore(o, clock, commits{e}); err != nil {
 		return nil, environment("choosing the store", err)
+	}
+	if s, ok := e.store.(interface{ Fatal() <-chan error }); ok {
+		e.fatal = s.Fatal()
 	}
 	if err := e.newMetrics(); err != nil {
 		return nil, environment("making the metrics", err)
@@ -65,7 +69,7 @@ func New(o Options) (*Engine, error) {
 		service.Named{Name: "store", Service: step{start: e.startStore, stop: e.store.Stop}},
 		service.Named{Name: "manifests", Service: step{start: e.boot}},
 		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
-		service.Named{Name: "public listener", Service: step{start: e.startIngress}},
+		service.Named{Name: "public listener", Service: step{start: e.startIngress, stop: e.public.Stop}}, // where the start fails half-way
 		service.Named{Name: "worker", Service: step{start: e.startWorker, stop: e.stopWorker}},
 		service.Named{Name: "public listener", Service: step{stop: e.public.Stop}}, // senders are let go before the worker drains
 		service.Named{Name: "watcher", Service: e.newWatcher()},
@@ -86,14 +90,15 @@ func (e *Engine) loadOptions() snapshot.Options {
 // Start opens the store, loads the manifests, listens and begins to work; it returns when webhooks are accepted. The error is a
 // *diag.FindingsError where the manifests are refused, an *EnvironmentError where settings, store or ports are at fault.
 func (e *Engine) Start(ctx context.Context) error {
-	e.started = time.Now().UTC()
+	now := time.Now().UTC()
+	e.started.Store(&now)
 	return e.group.Start(ctx)
 }
 
 // Stop says that we are not ready, keeps the listener open for the drain delay, and then ends everything in order, within the
 // shutdown timeout. It is idempotent.
 func (e *Engine) Stop(ctx context.Context) error {
-	if e.draining.CompareAndSwap(false, true) && e.o.DrainDelay > 0 && !e.started.IsZero() {
+	if e.draining.CompareAndSwap(false, true) && e.o.DrainDelay > 0 && e.started.Load() != nil {
 		select {
 		case <-time.After(e.o.DrainDelay):
 		case <-ctx.Done():
@@ -177,14 +182,14 @@ func (e *Engine) startIngress(ctx context.Context) error {
 func (e *Engine) startWorker(ctx context.Context) error {
 	client, err := hooks.New(hooks.Options{
 		Allow: e.o.EgressAllow, AllowLoopback: e.o.Dev, Deny: e.listening(), UserAgent: "Headgate/" + e.o.Version,
-		LogOnly: e.o.HooksMode == HooksLog, Logger: e.component("hooks"),
+		LogOnly: e.o.HooksMode == HooksLog, Logger: e.component("hooks"), Now: e.o.Now,
 	})
 	if err != nil {
 		return environment("preparing outgoing requests", err)
 	}
 	e.client = client
 	e.worker, err = worker.New(worker.Options{
-		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics,
+		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics, Now: e.o.Now,
 	})
 	if err != nil {
 		return environment("preparing the worker", err)

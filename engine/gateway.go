@@ -25,8 +25,10 @@ var _ admin.Gateway = gateway{}
 func (g gateway) Status(ctx context.Context) admin.Status {
 	e := g.e
 	s := admin.Status{
-		Version: e.o.Version, Started: e.started, UptimeS: int64(time.Since(e.started).Seconds()), Store: e.store.Info(),
-		Listen: admin.Listen{Public: e.PublicAddr(), Admin: e.AdminAddr(), Health: e.HealthAddr()},
+		Version: e.o.Version, Store: e.store.Info(), Listen: admin.Listen{Public: e.PublicAddr(), Admin: e.AdminAddr(), Health: e.HealthAddr()},
+	}
+	if started := e.started.Load(); started != nil {
+		s.Started, s.UptimeS = *started, int64(time.Since(*started).Seconds())
 	}
 	s.Ready, _ = g.Ready(ctx)
 	if snap := e.keeper.Current(); snap != nil {

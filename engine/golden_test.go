@@ -65,10 +65,22 @@ func TestFindingsAreThoseOfTheCorpus(t *testing.T) {
 				return
 			}
 			if want := c.want(t); got != want {
-				t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.description, got, want)
+				t.Errorf("%s\n%s", c.description, changes(want, got))
 			}
 		})
 	}
+}
+
+// changes shows the lines between the first and the last in which two texts differ.
+func changes(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for len(w) > 0 && len(g) > 0 && w[0] == g[0] {
+		w, g = w[1:], g[1:]
+	}
+	for len(w) > 0 && len(g) > 0 && w[len(w)-1] == g[len(g)-1] {
+		w, g = w[:len(w)-1], g[:len(g)-1]
+	}
+	return "got, where it differs:\n" + strings.Join(g, "\n") + "\nwant:\n" + strings.Join(w, "\n")
 }
 
 func TestEveryRuleOccursInTwoCases(t *testing.T) {

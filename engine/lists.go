@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/node/code"
@@ -27,12 +28,12 @@ func NodeTypes() []node.Type {
 }
 
 // openStore is the list of all stores. It makes one; nothing is opened before Start.
-func openStore(o Options) (store.Store, error) {
+func openStore(o Options, clock func() time.Time, observer sqlite.Observer) (store.Store, error) {
 	switch {
 	case o.Store == "":
-		return sqlite.New(sqlite.Options{Path: filepath.Join(o.DataDir, "headgate.db"), Logger: o.Logger})
+		return sqlite.New(sqlite.Options{Path: filepath.Join(o.DataDir, "headgate.db"), Logger: o.Logger, Observer: observer, Now: clock})
 	case o.Store == "memory:":
-		return memory.New(memory.Options{Now: o.Now}), nil
+		return memory.New(memory.Options{Now: clock}), nil
 	}
 	u, err := url.Parse(o.Store)
 	if err != nil {
@@ -44,7 +45,7 @@ func openStore(o Options) (store.Store, error) {
 		if u.Host != "" || strings.TrimPrefix(path, "/") == "" {
 			return nil, fmt.Errorf("reading the store's address: write sqlite:///path/to/file.db, with three slashes")
 		}
-		return sqlite.New(sqlite.Options{Path: path, Logger: o.Logger})
+		return sqlite.New(sqlite.Options{Path: path, Logger: o.Logger, Observer: observer, Now: clock})
 	case "postgres", "postgresql":
 		return nil, fmt.Errorf("this version has no PostgreSQL store yet; the stores are sqlite:///path and memory:")
 	}

@@ -59,7 +59,7 @@ type Options struct {
 
 	Logger  *slog.Logger
 	Version string
-	Now     func() time.Time // time.Now; of the store and the ingress
+	Now     func() time.Time // time.Now; of what is recorded, and of the store
 }
 
 // EnvironmentError says that settings, store or ports keep the engine from starting.

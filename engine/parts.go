@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/ingress"
@@ -15,6 +16,11 @@ import (
 func (e *Engine) component(name string) *slog.Logger {
 	return e.o.Logger.With(telemetry.KeyComponent, name)
 }
+
+// commits passes on what the store tells of its commits; the store is made before the metrics, which ask it.
+type commits struct{ e *Engine }
+
+func (c commits) Commit(events int, took time.Duration) { c.e.metrics.Commit(events, took) }
 
 func (e *Engine) newMetrics() error {
 	var err error

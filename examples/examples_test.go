@@ -230,12 +230,20 @@ func TestTheSeedsProvidersReceiveSignedDeliveries(t *testing.T) {
 		status               int
 		want                 map[string]any // execution_id aside
 	}{
-		{"push", "github", push, map[string]string{"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=" + sign("s3cret-of-github", push)}, 200,
-			map[string]any{"status": "processed", "provider": "github", "event": "push"}},
+		{
+			"push", "github", push,
+			map[string]string{"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=" + sign("s3cret-of-github", push)},
+			200,
+			map[string]any{"status": "processed", "provider": "github", "event": "push"},
+		},
 		{"a push with another secret", "github", push, map[string]string{"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=" + sign("another", push)}, 401, nil},
 		{"a push without a signature", "github", push, map[string]string{"X-GitHub-Event": "push"}, 401, nil},
-		{"slack", "slack", slack, map[string]string{"X-Slack-Signature": "v0=" + sign("s3cret-of-slack", slack)}, 200,
-			map[string]any{"status": "processed", "provider": "slack", "event": "event_callback"}},
+		{
+			"slack", "slack", slack,
+			map[string]string{"X-Slack-Signature": "v0=" + sign("s3cret-of-slack", slack)},
+			200,
+			map[string]any{"status": "processed", "provider": "slack", "event": "event_callback"},
+		},
 		{"slack over another body", "slack", slack, map[string]string{"X-Slack-Signature": "v0=" + sign("s3cret-of-slack", slack+" ")}, 401, nil},
 	}
 	for _, r := range rows {

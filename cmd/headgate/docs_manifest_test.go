@@ -33,11 +33,11 @@ func (r *reader) manifest(t *testing.T, at string, b block) {
 	case isOther:
 		var n yaml.Node
 		if err := yaml.Unmarshal([]byte(b.text), &n); err != nil {
-			t.Errorf("%s: this is no YAML: %v", at, err)
+			r.report("%s: this is no YAML: %v", at, err)
 		}
 	case isFragment:
 		for piece := range strings.SplitSeq("\n"+b.text, "\n---\n") {
-			checkPiece(t, at, kind, strings.Trim(piece, "\n")+"\n")
+			r.piece(t, at, kind, strings.Trim(piece, "\n")+"\n")
 		}
 	case name != "":
 		r.namedManifest(t, at, name, b.text)
@@ -45,7 +45,7 @@ func (r *reader) manifest(t *testing.T, at string, b block) {
 		dir := t.TempDir()
 		writeManifest(t, dir, "manifest.yaml", b.text)
 		if said := validate(t, dir); said != "" {
-			t.Errorf("%s: the manifest is refused:\n%s", at, said)
+			r.report("%s: the manifest is refused:\n%s", at, said)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (r *reader) namedManifest(t *testing.T, at, name, text string) {
 	}
 	stubFiles(t, filepath.Dir(filepath.Join(r.dir, name)), text)
 	if said := validate(t, filepath.Join(r.dir, folder)); said != "" {
-		t.Errorf("%s: the folder %s is refused:\n%s", at, folder, said)
+		r.report("%s: the folder %s is refused:\n%s", at, folder, said)
 	}
 }
 
@@ -119,12 +119,12 @@ func stubFiles(t *testing.T, dir, text string) {
 	}
 }
 
-// checkPiece wraps a piece of a manifest in each way that its keys allow; one of them must be accepted.
-func checkPiece(t *testing.T, at, kind, text string) {
+// piece wraps a piece of a manifest in each way that its keys allow; one of them must be accepted.
+func (r *reader) piece(t *testing.T, at, kind, text string) {
 	t.Helper()
 	var root yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &root); err != nil {
-		t.Errorf("%s: this is no YAML: %v\n%s", at, err, text)
+		r.report("%s: this is no YAML: %v\n%s", at, err, text)
 		return
 	}
 	if len(root.Content) == 0 {
@@ -147,7 +147,7 @@ func checkPiece(t *testing.T, at, kind, text string) {
 	if said == "" {
 		said = "its keys do not stand together in any kind or node type; a line --- parts pieces\n" + text
 	}
-	t.Errorf("%s: the piece is refused:\n%s", at, said)
+	r.report("%s: the piece is refused:\n%s", at, said)
 }
 
 // wrapping makes a whole manifest of a piece.
@@ -169,7 +169,14 @@ func wrappings(kind string, n *yaml.Node) []wrapping {
 		{"pipeline", pipeline.Object(), wrapPipeline},
 	}
 	for _, typ := range engine.NodeTypes() {
-		ways = append(ways, way{typ.Name, typ.Props, func(text string, _ *yaml.Node) string {
+		ways = append(ways, way{typ.Name, typ.Props, func(text string, n *yaml.Node) string {
+			has := func(key string) bool { return slices.Contains(keys(n), key) }
+			switch {
+			case typ.Name == "receive" && !has("provider"):
+				text += "provider: github\n"
+			case typ.Name == "hook" && !has("url") && !has("config") && !has("destination"):
+				text += "url: https://hooks.example.com/in\n"
+			}
 			return nodesWith("  - label: Piece\n    type: "+typ.Name+"\n    props:\n"+indent(text, 6), typ.Entry)
 		}})
 	}

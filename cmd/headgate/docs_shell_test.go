@@ -75,13 +75,16 @@ func (r *reader) commands(t *testing.T, at string, b block) {
 	if text, ok := b.words["exits"]; ok {
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			t.Errorf("%s: exits=%s is no number", at, text)
+			r.report("%s: exits=%s is no number", at, text)
 		}
 		wanted = n
 	}
 	r.output = ""
 	lines := r.shell.commands(t, b.text)
 	for i, line := range lines {
+		if r.shell.gone {
+			return
+		}
 		want := 0
 		if i == len(lines)-1 {
 			want = wanted
@@ -94,8 +97,7 @@ func (r *reader) commands(t *testing.T, at string, b block) {
 		code, stdout, stderr := r.shell.run(t, line)
 		r.output += r.ports.shown(stdout)
 		if code != want {
-			r.stuck = r.shell.gone
-			t.Errorf("%s: exit %d, want %d: %s\n%s%s", at, code, want, line, stdout, stderr)
+			r.report("%s: exit %d, want %d: %s\n%s%s", at, code, want, line, stdout, stderr)
 		}
 		if strings.Contains(line, "headgate send") || strings.Contains(line, "/webhooks/") {
 			r.shell.rest(t)
@@ -103,41 +105,67 @@ func (r *reader) commands(t *testing.T, at string, b block) {
 	}
 }
 
-// startsService says whether a line starts something that goes on until it is stopped.
+// service finds the command in a line that starts something which goes on until it is stopped; variables may stand before it.
+const service = `^((?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|\S*)\s+)*headgate (serve|sink))\b`
+
 func startsService(line string) (name string, ok bool) {
-	m := regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_]*=(?:"[^"]*"|'[^']*'|\S*)\s+)*headgate (serve|sink)\b`).FindStringSubmatch(line)
+	m := regexp.MustCompile(service).FindStringSubmatch(line)
 	if m == nil || strings.Contains(line, "--help") {
 		return "", false
 	}
-	return m[1], true
+	return m[2], true
 }
 
 // start starts a service in the background and waits until it is ready. One that this one would be in the way of ends first.
 func (r *reader) start(t *testing.T, at, name, line string) {
 	t.Helper()
-	line = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "&"))
+	line = regexp.MustCompile(`\s*&\s*(?:#.*)?$`).ReplaceAllString(line, "")
 	key := name
 	if name == "sink" {
 		if !strings.Contains(line, "--addr") {
-			line += " --addr 127.0.0.1:" + r.ports["9000"]
+			line = regexp.MustCompile(service).ReplaceAllString(line, "$1 --addr 127.0.0.1:"+r.ports["9000"])
 		}
 		key += regexp.MustCompile(`--addr[ =]\S+`).FindString(line)
 	}
-	r.shell.stop(t, at, key)
-	job := r.shell.start(t, at, key, line)
+	r.stop(t, at, key)
+	j, ok := r.shell.start(t, key, line)
+	if !ok {
+		r.report("%s: it did not start: %s\n%s%s", at, line, readAll(j.stdout), readAll(j.stderr))
+		return
+	}
 	if r.said == nil {
 		r.said = map[string]string{}
 	}
-	r.said[name] = job.stdout
+	r.said[name] = j.stdout
 }
 
+// stop ends a service as Ctrl-C does; it must end well.
+func (r *reader) stop(t *testing.T, at, key string) {
+	t.Helper()
+	j, ok := r.shell.jobs[key]
+	if !ok {
+		return
+	}
+	delete(r.shell.jobs, key)
+	if err := syscall.Kill(j.ready.PID, syscall.SIGINT); err != nil {
+		r.report("%s: it has ended by itself: %s\n%s", at, j.line, readAll(j.stderr))
+		return
+	}
+	if code := r.shell.ask(t, "wait "+j.shellPID+"; echo $? >&3\n"); code != "0" {
+		r.report("%s: exit %q after Ctrl-C, want 0: %s\n%s", at, code, j.line, readAll(j.stderr))
+	}
+}
+
+// end stops what is still running.
 func (r *reader) end(t *testing.T) {
 	t.Helper()
-	if r.shell == nil || r.stuck {
+	if r.shell == nil {
 		return
 	}
 	for key := range r.shell.jobs {
-		r.shell.stop(t, r.page.name, key)
+		if !r.shell.gone {
+			r.stop(t, r.page.name, key)
+		}
 	}
 }
 
@@ -181,6 +209,7 @@ func newShell(t *testing.T, dir string, p ports) *shell {
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir, "LANG=C.UTF-8",
 		"HEADGATE_ADDR=127.0.0.1:" + p["8080"], "HEADGATE_ADMIN_ADDR=127.0.0.1:" + p["8081"],
+		"GORACE=atexit_sleep_ms=0", // under -race every program would wait for a second before it ends
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, bash, "--norc", "--noprofile")
@@ -242,12 +271,13 @@ func (s *shell) ask(t *testing.T, line string) string {
 	}
 }
 
-func (s *shell) start(t *testing.T, at, key, line string) job {
+func (s *shell) start(t *testing.T, key, line string) (j job, ok bool) {
 	t.Helper()
 	s.count++
 	base := filepath.Join(s.dir, "service"+strconv.Itoa(s.count))
-	j := job{line: line, stdout: base + ".out", stderr: base + ".err"}
-	if err := os.WriteFile(base, []byte(line+" --ready-file "+base+".ready\n"), 0o600); err != nil {
+	j = job{line: line, stdout: base + ".out", stderr: base + ".err"}
+	line = regexp.MustCompile(service).ReplaceAllString(line, "$1 --ready-file "+base+".ready")
+	if err := os.WriteFile(base, []byte(line+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	j.shellPID = s.ask(t, fmt.Sprintf("( . %[1]s ) </dev/null >%[1]s.out 2>%[1]s.err 3>&- & echo $! >&3\n", base))
@@ -256,10 +286,10 @@ func (s *shell) start(t *testing.T, at, key, line string) job {
 		data, err := os.ReadFile(base + ".ready")
 		if err == nil && json.Unmarshal(data, &j.ready) == nil {
 			s.jobs[key] = j
-			return j
+			return j, true
 		}
 		if s.gone || time.Now().After(deadline) || !s.alive(t, j.shellPID) {
-			t.Fatalf("%s: it did not start: %s\n%s%s", at, line, readAll(j.stdout), readAll(j.stderr))
+			return j, false
 		}
 		<-time.After(10 * time.Millisecond)
 	}
@@ -269,23 +299,6 @@ func (s *shell) start(t *testing.T, at, key, line string) job {
 func (s *shell) alive(t *testing.T, pid string) bool {
 	t.Helper()
 	return s.ask(t, "jobs -rp | grep -qx "+pid+"; echo $? >&3\n") == "0"
-}
-
-// stop ends a service as Ctrl-C does; it must end well.
-func (s *shell) stop(t *testing.T, at, key string) {
-	t.Helper()
-	j, ok := s.jobs[key]
-	if !ok {
-		return
-	}
-	delete(s.jobs, key)
-	if err := syscall.Kill(j.ready.PID, syscall.SIGINT); err != nil {
-		t.Errorf("%s: it has ended by itself: %s\n%s", at, j.line, readAll(j.stderr))
-		return
-	}
-	if code := s.ask(t, "wait "+j.shellPID+"; echo $? >&3\n"); code != "0" {
-		t.Errorf("%s: exit %q after Ctrl-C, want 0: %s\n%s", at, code, j.line, readAll(j.stderr))
-	}
 }
 
 // rest waits until the gateway has nothing to do at once. What waits for its time, such as a retry, is left alone.

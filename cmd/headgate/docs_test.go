@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/headgate/headgate/cmd/headgate/internal/cli"
 )
 
 // TestDocumentation runs the documentation: README.md, docs/*.md and every README.md below examples/. What a page shows works, or
@@ -32,14 +36,15 @@ import (
 //	                         inside of a string for any text: ids, times. `output=sink` is what the sink printed last.
 //	```text output           the same, line by line; a line `…` stands for any lines.
 //	```json, ```text         not compared; JSON must be JSON.
-//	```console               commands that no test can run, of the programs that consolePrograms lists and no others.
+//	```console               commands that no test can run, of the programs that consolePrograms lists and no others. Where a page
+//	                         is generated from the commands' own help, they are lines of the program, and its flags must exist.
 //
 // nginx, caddyfile, ini, env and diff may be shown too. A block without a language is refused.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	for _, p := range readPages(t) {
 		// Pages run one after the other: each starts gateways, and a small machine should not start all of them at once.
-		t.Run(p.name, func(t *testing.T) { runPage(t, p) })
+		t.Run(p.name, func(t *testing.T) { runPage(t, p, t.Errorf) })
 	}
 }
 
@@ -50,22 +55,69 @@ func consolePrograms() []string {
 
 func TestConsoleBlocksHideNothingThatCouldRun(t *testing.T) {
 	t.Parallel()
-	words := regexp.MustCompile(`^(?:\$ )?(?:sudo )?(?:[A-Z_][A-Z0-9_]*=\S* )*(\S+)`)
 	for _, p := range readPages(t) {
 		for _, b := range p.blocks {
-			if b.lang != "console" {
-				continue
-			}
-			for _, line := range logicalLines(b.text) {
-				for _, command := range regexp.MustCompile(`\|\|?|&&|;`).Split(line, -1) {
-					m := words.FindStringSubmatch(strings.TrimSpace(command))
-					if m != nil && !strings.HasPrefix(m[1], "#") && !slices.Contains(consolePrograms(), m[1]) {
-						t.Errorf("%s:%d: a console block names %s: write what can run into a sh block, or show it as text", p.name, b.line, m[1])
-					}
-				}
+			if b.lang == "console" {
+				checkConsole(t, p, b, t.Errorf)
 			}
 		}
 	}
+}
+
+// checkConsole looks at the programs that a console block names. In a part of a page that is generated, which shows the examples of
+// the commands' own help, the program itself may be named; then its commands and flags must exist.
+func checkConsole(t *testing.T, p page, b block, report func(format string, args ...any)) {
+	t.Helper()
+	words := regexp.MustCompile(`^(?:\$ )?(?:sudo )?(?:[A-Z_][A-Z0-9_]*=(?:"[^"]*"|'[^']*'|\S*) )*(\S+)`)
+	for _, line := range logicalLines(b.text) {
+		for _, command := range regexp.MustCompile(`\|\|?|&&|;`).Split(line, -1) {
+			m := words.FindStringSubmatch(strings.TrimSpace(command))
+			switch {
+			case m == nil || strings.HasPrefix(m[1], "#") || slices.Contains(consolePrograms(), m[1]):
+			case m[1] == "headgate" && b.generated:
+				if problem := checkFlags(t, strings.Fields(command)[1:]); problem != "" {
+					report("%s:%d: %s: %s", p.name, b.line, line, problem)
+				}
+			default:
+				report("%s:%d: a console block names %s: write what can run into a sh block, or show it as text", p.name, b.line, m[1])
+			}
+		}
+	}
+}
+
+// checkFlags says which command or flag does not exist; "" where all do.
+func checkFlags(t *testing.T, args []string) string {
+	t.Helper()
+	var names, flags []string
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "--") {
+			flag, _, _ := strings.Cut(arg, "=")
+			flags = append(flags, flag)
+		} else if len(flags) == 0 && len(names) < 2 && regexp.MustCompile(`^[a-z]+$`).MatchString(arg) {
+			names = append(names, arg)
+		}
+	}
+	help := ""
+	for n := len(names); n > 0 && help == ""; n-- { // the second word may be an argument
+		var out bytes.Buffer
+		code := cli.Run(t.Context(), cli.Process{
+			Args: append(slices.Clone(names[:n]), "--help"), Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard,
+			LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil },
+			Setenv: func(string, string) error { return nil },
+		})
+		if code == 0 && strings.Contains(out.String(), "\n  headgate "+strings.Join(names[:n], " ")) {
+			help = out.String()
+		}
+	}
+	if help == "" {
+		return "there is no such command"
+	}
+	for _, flag := range flags {
+		if !regexp.MustCompile(regexp.QuoteMeta(flag) + `\b`).MatchString(help) {
+			return "there is no flag " + flag
+		}
+	}
+	return ""
 }
 
 func TestLinksLeadSomewhere(t *testing.T) {
@@ -107,6 +159,8 @@ type block struct {
 	lang  string
 	words map[string]string // the words behind the language: "fragment", "exits" -> "2"
 	text  string
+	// generated says that it stands between <!-- generated: … --> and <!-- /generated -->, where tests compare the text with the code.
+	generated bool
 }
 
 // name gives the file name that a block of YAML begins with, "" where it has none.
@@ -152,22 +206,35 @@ func readPages(t *testing.T) []page {
 
 func readPage(t *testing.T, name string) page {
 	t.Helper()
-	p := page{name: name, file: filepath.Join(repository, filepath.FromSlash(name))}
-	data, err := os.ReadFile(p.file)
+	file := filepath.Join(repository, filepath.FromSlash(name))
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p, err := parsePage(name, string(data))
+	if err != nil {
+		t.Error(err)
+	}
+	p.file = file
+	return p
+}
+
+func parsePage(name, text string) (page, error) {
+	p := page{name: name}
 	fence := regexp.MustCompile("^( *)(`{3,})(.*)$")
 	var open *block
-	indent, marks := "", ""
-	for i, line := range strings.Split(string(data), "\n") {
+	indent, marks, generated := "", "", false
+	for i, line := range strings.Split(text, "\n") {
 		m := fence.FindStringSubmatch(line)
 		switch {
 		case open == nil && m == nil:
 			p.prose += line + "\n"
+			if strings.HasPrefix(line, "<!-- generated:") || strings.HasPrefix(line, "<!-- /generated") {
+				generated = strings.HasPrefix(line, "<!-- g")
+			}
 		case open == nil:
 			indent, marks = m[1], m[2]
-			open = &block{line: i + 1, words: map[string]string{}}
+			open = &block{line: i + 1, words: map[string]string{}, generated: generated}
 			for n, word := range strings.Fields(m[3]) {
 				key, value, _ := strings.Cut(word, "=")
 				if n == 0 {
@@ -183,9 +250,9 @@ func readPage(t *testing.T, name string) page {
 		}
 	}
 	if open != nil {
-		t.Errorf("%s:%d: the block is not closed", name, open.line)
+		return p, fmt.Errorf("%s:%d: the block is not closed", name, open.line)
 	}
-	return p
+	return p, nil
 }
 
 // anchors gives the anchors of a page's headings, as they are made on the sites where the pages are read.
@@ -204,29 +271,29 @@ func anchors(t *testing.T, file string) []string {
 	return out
 }
 
-// known lists the languages, each with the words that may stand behind it.
-func known() map[string][]string {
+// languages lists the languages of blocks, each with the words that may stand behind it.
+func languages() map[string][]string {
 	return map[string][]string{
 		"yaml": {"fragment", "other"}, "sh": {"exits"}, "json": {"output"}, "text": {"output"}, "console": nil,
 		"nginx": nil, "caddyfile": nil, "ini": nil, "env": nil, "diff": nil,
 	}
 }
 
-// runPage goes through the blocks of a page in order.
-func runPage(t *testing.T, p page) {
+// runPage goes through the blocks of a page in order, and reports what is not as the page says.
+func runPage(t *testing.T, p page, report func(format string, args ...any)) {
 	t.Helper()
-	r := &reader{page: p, dir: t.TempDir(), ports: newPorts(t)}
+	r := &reader{page: p, dir: t.TempDir(), ports: newPorts(t), report: report}
 	r.unpack(t)
 	for _, b := range p.blocks {
 		at := fmt.Sprintf("%s:%d", p.name, b.line)
-		words, ok := known()[b.lang]
+		words, ok := languages()[b.lang]
 		if !ok {
-			t.Errorf("%s: a block says its language first; %q is none of those that docs_test.go knows", at, b.lang)
+			report("%s: a block says its language first; %q is none of those that docs_test.go knows", at, b.lang)
 			continue
 		}
 		for word := range b.words {
 			if !slices.Contains(words, word) {
-				t.Errorf("%s: a block of %s cannot be marked %q", at, b.lang, word)
+				report("%s: a block of %s cannot be marked %q", at, b.lang, word)
 			}
 		}
 		_, isOutput := b.words["output"]
@@ -236,12 +303,9 @@ func runPage(t *testing.T, p page) {
 		case b.lang == "sh":
 			r.commands(t, at, b)
 		case isOutput:
-			r.compare(t, at, b)
+			r.compare(at, b)
 		case b.lang == "json" && !json.Valid([]byte(b.text)):
-			t.Errorf("%s: this is no JSON", at)
-		}
-		if t.Failed() && r.stuck {
-			return
+			report("%s: this is no JSON", at)
 		}
 	}
 	r.end(t)
@@ -249,15 +313,15 @@ func runPage(t *testing.T, p page) {
 
 // reader is somebody who does what a page says.
 type reader struct {
-	page  page
-	dir   string
-	ports ports
-	seen  map[string]bool // named files that have been shown once
-	shell *shell
-	stuck bool // the shell is gone
+	page   page
+	dir    string
+	ports  ports
+	report func(format string, args ...any)
+	seen   map[string]bool // named files that have been shown once
+	shell  *shell
 
 	output string            // what the last block of commands printed
-	said   map[string]string // files in which serve and sink write: "sink" -> path
+	said   map[string]string // the files in which serve and sink write
 }
 
 // unpack puts into the folder what the page's commands find there: the examples, and each named file as the page first shows it.
@@ -307,25 +371,24 @@ func (r *reader) put(t *testing.T, name, text string) {
 }
 
 // compare holds a block against what was printed.
-func (r *reader) compare(t *testing.T, at string, b block) {
-	t.Helper()
+func (r *reader) compare(at string, b block) {
 	got := r.output
 	if from := b.words["output"]; from != "" {
 		data, err := os.ReadFile(r.said[from])
 		if err != nil {
-			t.Errorf("%s: nothing was said by %s", at, from)
+			r.report("%s: nothing was said by %s", at, from)
 			return
 		}
 		got = r.ports.shown(string(data))
 	}
 	if b.lang == "json" {
 		if problem := compareJSON(b.text, got); problem != "" {
-			t.Errorf("%s: %s\nthe page shows:\n%s\nit was:\n%s", at, problem, b.text, got)
+			r.report("%s: %s\nthe page shows:\n%s\nit was:\n%s", at, problem, b.text, got)
 		}
 		return
 	}
 	if !textPattern(b.text).MatchString(strings.TrimRight(got, "\n")) {
-		t.Errorf("%s: the page shows:\n%s\nit was:\n%s", at, b.text, got)
+		r.report("%s: the page shows:\n%s\nit was:\n%s", at, b.text, got)
 	}
 }
 

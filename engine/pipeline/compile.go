@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/headgate/headgate/engine/diag"
@@ -35,7 +36,7 @@ func Object() *field.Object {
 			field.Field{Name: "nodes", Type: field.Objects, Required: true, Min: 1, Max: MaxNodes, Object: nodeObject(), Doc: "The nodes."},
 			field.Field{Name: "connections", Type: field.Any, Doc: "Arrows (`A -> B`, `A[true] -> B`) or maps (`{from, to, label}`). Default: the nodes chain in the order written."},
 		),
-		Hints: map[string]string{"steps": "nodes", "arrows": "connections", "edges": "connections"},
+		Hints: hints(manifest.PipelineHints(), "steps", "nodes", "edges", "connections", "variables", "vars"),
 	}
 }
 
@@ -48,28 +49,38 @@ func nodeObject() *field.Object {
 			{Name: "type", Type: field.String, Required: true, Doc: "The node's type."},
 			{Name: "props", Type: field.Any, Doc: "The type's own keys."},
 		},
-		Hints: map[string]string{"name": "label", "id": "label", "config": "props", "kind": "type"},
+		Hints: hints(manifest.NodeHints(), "name", "label", "id", "label", "config", "props", "kind", "type"),
 	}
+}
+
+// hints adds pairs of a wrong key and the right one.
+func hints(to map[string]string, pairs ...string) map[string]string {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		to[pairs[i]] = "write `" + pairs[i+1] + "`"
+	}
+	return to
 }
 
 // Compile checks a pipeline document and builds its nodes. All findings go to out; where there are errors among them the result is
 // nil or must not be used.
 func Compile(doc *manifest.Document, opts Options, out *diag.List) *Diagram {
 	c := &compiler{doc: doc, opts: opts, out: out, index: map[string]int{}}
-	before := out.Count(diag.Error)
+	found := out.Count(diag.Error)
 	values := Object().Decode(doc.Root, out)
 	c.collect(values)
+	read := out.Count(diag.Error)
 	edges := c.connections(values)
-	c.build(edges)
+	before := ancestors(len(c.nodes), edges)
+	c.build(edges, before, out.Count(diag.Error) == read)
 	order := c.order(edges)
 	d := &Diagram{Name: doc.Name, Title: doc.Title, Labels: doc.Labels, Document: doc, index: map[string]int{}}
 	if values.Has("vars") {
 		d.vars = c.vars(values.Node("vars"))
 	}
-	if out.Count(diag.Error) > before {
+	if out.Count(diag.Error) > found {
 		return nil
 	}
-	d.arrange(c.nodes, edges, order)
+	d.arrange(c.nodes, edges, order, before)
 	return d
 }
 
@@ -127,7 +138,10 @@ func (c *compiler) findType(v *field.Values) (node.Type, bool) {
 		}
 		names = append(names, t.Name)
 	}
-	hint := diag.DidYouMean(name, names)
+	hint := manifest.NodeTypeHint(name)
+	if hint == "" {
+		hint = diag.DidYouMean(name, names)
+	}
 	if hint == "" {
 		hint = "the types are " + strings.Join(names, ", ")
 	}
@@ -135,9 +149,10 @@ func (c *compiler) findType(v *field.Values) (node.Type, bool) {
 	return node.Type{}, false
 }
 
-// build decodes each node's props and makes it, with the labels it may name in scope.
-func (c *compiler) build(edges []link) {
-	labels := c.labels()
+// build decodes each node's props and makes it. What it may name are the outputs of the nodes before it: those of others would be there
+// or not by chance. Where the connections are not all known, it may name any.
+func (c *compiler) build(edges []link, before [][]int, known bool) {
+	all := c.labels()
 	for i := range c.nodes {
 		d := &c.nodes[i]
 		if !d.known {
@@ -147,17 +162,78 @@ func (c *compiler) build(edges []link) {
 		if props == nil {
 			props = &source.Node{Kind: source.Map, Span: d.span}
 		}
-		scope := script.Scope{Labels: labels, Shared: c.opts.Shared}
+		values := d.typ.Props.Decode(props, c.out)
+		var own []string // the names that connections give
 		for _, l := range edges {
 			if l.to == i && l.label != "" {
-				scope.Labels = append(scope.Labels[:len(scope.Labels):len(scope.Labels)], l.label)
+				own = append(own, l.label)
 			}
 		}
-		values := d.typ.Props.Decode(props, c.out)
-		d.node = d.typ.Build(values, node.Env{
-			Pipeline: c.doc.Name, Label: d.label, Span: d.span, Scope: scope, World: c.opts.World, Dev: c.opts.Dev,
-		}, c.out)
+		anything := slices.Concat(all, own)
+		if !known {
+			d.node = c.make(d, values, anything, c.out)
+			continue
+		}
+		earlier := make([]string, 0, len(before[i])+len(own))
+		for _, j := range before[i] {
+			earlier = append(earlier, c.nodes[j].label)
+		}
+		var narrow, wide diag.List
+		d.node = c.make(d, values, append(earlier, own...), &narrow)
+		if narrow.HasErrors() { // which of them are only about the order?
+			c.make(d, values, anything, &wide)
+			c.reportOrder(d, &narrow, &wide)
+			continue
+		}
+		c.out.Merge(&narrow)
 	}
+}
+
+func (c *compiler) make(d *draft, values *field.Values, labels []string, out *diag.List) node.Node {
+	return d.typ.Build(values, node.Env{
+		Pipeline: c.doc.Name, Label: d.label, Span: d.span, Scope: script.Scope{Labels: labels, Shared: c.opts.Shared}, World: c.opts.World,
+		Dev: c.opts.Dev,
+	}, out)
+}
+
+// reportOrder reports what is wrong with a node: wide is what would be wrong if it stood behind all others, narrow what is wrong where
+// it stands.
+func (c *compiler) reportOrder(d *draft, narrow, wide *diag.List) {
+	c.out.Merge(wide)
+	said := map[string]bool{}
+	for _, f := range wide.Sorted() {
+		said[f.String()] = true
+	}
+	for _, f := range narrow.Sorted() {
+		if said[f.String()] {
+			continue
+		}
+		f.Hint = "a node sees the outputs of the nodes from which connections lead to it"
+		f.Message = "this names the output of a node that does not stand before " + quote(d.label)
+		c.out.Add(f)
+	}
+}
+
+// ancestors gives for each node those from which links lead to it, near or far.
+func ancestors(nodes int, links []link) [][]int {
+	into := make([][]int, nodes)
+	for _, l := range links {
+		into[l.to] = append(into[l.to], l.from)
+	}
+	out := make([][]int, nodes)
+	for i := range out {
+		seen := make([]bool, nodes)
+		for queue := into[i]; len(queue) > 0; {
+			at := queue[0]
+			queue = queue[1:len(queue):len(queue)]
+			if !seen[at] {
+				seen[at] = true
+				out[i] = append(out[i], at)
+				queue = append(queue, into[at]...)
+			}
+		}
+	}
+	return out
 }
 
 func (c *compiler) vars(n *source.Node) *script.Tree {
@@ -177,7 +253,7 @@ func (c *compiler) labels() []string {
 }
 
 // arrange copies the drafts in topological order.
-func (d *Diagram) arrange(nodes []draft, edges []link, order []int) {
+func (d *Diagram) arrange(nodes []draft, edges []link, order []int, before [][]int) {
 	place := make([]int, len(nodes))
 	for at, i := range order {
 		place[i] = at
@@ -187,9 +263,15 @@ func (d *Diagram) arrange(nodes []draft, edges []link, order []int) {
 	for _, l := range edges {
 		to, from := &d.nodes[place[l.to]], &d.nodes[place[l.from]]
 		to.in = append(to.in, edge{from: place[l.from], handle: l.handle, label: l.label})
-		if l.handle == ErrorHandle {
-			from.catches = true
+		from.leads = true
+		from.catches = from.catches || l.handle == ErrorHandle
+	}
+	for i, earlier := range before {
+		at := &d.nodes[place[i]]
+		for _, j := range earlier {
+			at.before = append(at.before, place[j])
 		}
+		slices.Sort(at.before)
 	}
 }
 

@@ -94,7 +94,7 @@ func (c *compiler) mapping(n *source.Node) []link {
 		{Name: "from", Type: field.String, Required: true},
 		{Name: "to", Type: field.String, Required: true},
 		{Name: "label", Type: field.String},
-	}, Hints: map[string]string{"source": "from", "target": "to", "name": "label"}}
+	}, Hints: map[string]string{"source": "write `from`", "target": "write `to`", "name": "write `label`"}}
 	v := object.Decode(n, c.out)
 	if v.String("from") == "" || v.String("to") == "" {
 		return nil

@@ -33,8 +33,10 @@ type vertex struct {
 	node  node.Node
 	span  source.Span
 	in    []edge
-	// catches says that the [error] handle is connected.
-	catches bool
+	// catches says that the [error] handle is connected, leads that any way out is.
+	catches, leads bool
+	// before are the nodes from which connections lead here, near or far, in order.
+	before []int
 }
 
 // edge comes into a vertex.

@@ -1,6 +1,6 @@
 // Package pipeline turns a pipeline document into a [Diagram] and folds a run's record over it.
 //
-// Compile checks the picture: nodes, connections, handles, joins, reachability. [Diagram.Begin] says whether an event starts a run,
+// Compile checks the picture: nodes, connections, handles, joins, reachability. [Diagram.Starts] says whether an event starts a run,
 // and [Diagram.Next] says, for a record, which steps follow, which effects are asked for, and whether the run is over. Both are pure:
 // no goroutine, no socket, no clock but the one handed in. There is no stored cursor, so that recovery, joins, explanations and
 // replays are all that one fold.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/engine/node"
@@ -12,9 +13,9 @@ import (
 	"github.com/headgate/headgate/engine/script"
 )
 
-// Codes of failures that the fold itself finds.
+// Codes of failures that the fold itself finds, beside those of engine/script.
 const (
-	CodeExpression = "expression" // an expression or code failed
+	CodeExpression = "expression" // a node failed without a code of its own
 	CodeOutput     = "output"     // an output could not be kept
 )
 
@@ -42,24 +43,6 @@ type Progress struct {
 	Outcome run.Outcome
 	Reason  string
 	Message string
-}
-
-// Begin gives the first steps of the run that an event starts: one for each receive node whose names match. It gives none where the
-// event is not for this pipeline.
-func (d *Diagram) Begin(ctx context.Context, rec Record, clock func() time.Time) []run.Step {
-	var steps []run.Step
-	env := rec.env(map[string]any{})
-	d.bind(ctx, env)
-	for i := range d.nodes {
-		v := &d.nodes[i]
-		r, ok := v.node.(*receive.Node)
-		if !ok || r.Provider != rec.Event.Provider || !r.Matches(rec.Event.Name) {
-			continue
-		}
-		step, _ := d.do(ctx, v, node.Input{Event: rec.Event, Env: env}, rec.Run.Round, clock)
-		steps = append(steps, step)
-	}
-	return steps
 }
 
 // bind renders the pipeline's vars; where one fails every one is null, and the node that reads it says so.
@@ -91,15 +74,16 @@ type place struct {
 	over   bool // nothing will happen here any more
 }
 
-// Next folds the record: it does what pure nodes are ready to do, until nothing more follows without an effect. clock times the steps.
+// Next folds the record: it does what pure nodes are ready to do, until nothing more follows without an effect. A record without steps
+// begins at the receive nodes that the event is for. clock times the steps.
 func (d *Diagram) Next(ctx context.Context, rec Record, clock func() time.Time) Progress {
-	f := &fold{d: d, rec: rec, clock: clock, places: make([]place, len(d.nodes)), outputs: make(map[string]any, len(d.nodes))}
+	f := &fold{d: d, rec: rec, clock: clock, places: make([]place, len(d.nodes))}
 	for i := range rec.Steps {
 		if at, ok := d.index[rec.Steps[i].Path]; ok {
 			f.places[at].step = &rec.Steps[i]
 		}
 	}
-	f.env = rec.env(f.outputs)
+	f.env = rec.env(nil)
 	d.bind(ctx, f.env)
 	for i := range d.nodes { // topological order: all that comes before a node is settled when it is reached
 		f.visit(ctx, i)
@@ -112,8 +96,7 @@ type fold struct {
 	rec     Record
 	clock   func() time.Time
 	places  []place
-	outputs map[string]any
-	env     *script.Env
+	env     *script.Env // without outputs
 	out     Progress
 	waiting bool
 }
@@ -122,10 +105,6 @@ func (f *fold) visit(ctx context.Context, i int) {
 	v, p := &f.d.nodes[i], &f.places[i]
 	if p.step != nil {
 		f.ended(i)
-		return
-	}
-	if v.typ.Entry {
-		p.over = true // an entry without a step was not for this event
 		return
 	}
 	state := f.arrive(v)
@@ -138,12 +117,13 @@ func (f *fold) visit(ctx context.Context, i int) {
 		return
 	case taken:
 	}
-	in := f.input(v)
+	in := node.Input{Event: f.rec.Event, Env: f.envFor(v)}
+	in.Message, in.Raw = f.message(v)
 	step, deliver := f.d.do(ctx, v, in, f.rec.Run.Round, f.clock)
 	if deliver != nil {
 		f.waiting = true
 		f.out.Effects = append(f.out.Effects, Effect{
-			Path: v.label, Node: v.label, Type: v.typ.Name, Deliver: *deliver, Env: f.envFor(v), Message: in.Message, Raw: in.Raw,
+			Path: v.label, Node: v.label, Type: v.typ.Name, Deliver: *deliver, Env: in.Env, Message: in.Message, Raw: in.Raw,
 		})
 		return
 	}
@@ -165,20 +145,23 @@ func (f *fold) ended(i int) {
 	case v.typ.Entry:
 		p.value, p.raw = f.rec.Payload, true
 	case v.typ.Transparent:
-		in := f.input(v)
-		p.value, p.raw = in.Message, in.Raw
+		p.value, p.raw = f.message(v)
 	case len(p.step.Output) > 0:
 		if val, err := payload.Decode(p.step.Output); err == nil {
 			p.value = val
 		}
 	}
-	if p.step.State != run.StepSkipped && p.step.State != run.StepFiltered {
-		f.outputs[v.label] = p.value
-	}
 }
 
-// arrive tells whether a node can run: when every connection that can still be taken has been, once one is.
+// arrive tells whether a node can run: when every connection that can still be taken has been, once one is. An entry can where the
+// event is for it.
 func (f *fold) arrive(v *vertex) way {
+	if v.typ.Entry {
+		if r, ok := v.node.(*receive.Node); ok && r.Provider == f.rec.Event.Provider && r.Matches(f.rec.Event.Name) {
+			return taken
+		}
+		return passed
+	}
 	state := passed
 	for _, e := range v.in {
 		switch f.along(e) {
@@ -216,41 +199,33 @@ func (f *fold) along(e edge) way {
 	return passed
 }
 
-// input gathers what came over the connections that were taken.
-func (f *fold) input(v *vertex) node.Input {
-	in := node.Input{Event: f.rec.Event, Env: f.envFor(v)}
-	var from []edge
+// message is what came over the connections that were taken: the output of the one node that they leave, or a map of outputs.
+func (f *fold) message(v *vertex) (value any, raw bool) {
+	var from []int
 	for _, e := range v.in {
-		if f.along(e) == taken {
-			from = append(from, e)
+		if f.along(e) == taken && !slices.Contains(from, e.from) {
+			from = append(from, e.from)
 		}
 	}
 	if len(from) == 1 {
-		p := &f.places[from[0].from]
-		in.Message, in.Raw = p.value, p.raw
-		return in
+		return f.places[from[0]].value, f.places[from[0]].raw
 	}
 	joined := make(map[string]any, len(from))
-	for _, e := range from {
-		joined[f.d.nodes[e.from].label] = f.places[e.from].value
+	for _, i := range from {
+		joined[f.d.nodes[i].label] = f.places[i].value
 	}
-	in.Message = joined
-	return in
+	return joined, false
 }
 
-// envFor is the scope of one node: the record's, and the names that its connections give.
+// envFor is the scope of one node: the record's, the outputs of the nodes before it, and the names that its connections give. Outputs
+// of nodes beside it are left out: whether they are there would depend on which hook was answered first.
 func (f *fold) envFor(v *vertex) *script.Env {
-	named := false
-	for _, e := range v.in {
-		named = named || e.label != ""
-	}
-	if !named {
-		return f.env
-	}
 	env := *f.env
-	env.Outputs = make(map[string]any, len(f.outputs)+1)
-	for k, val := range f.outputs {
-		env.Outputs[k] = val
+	env.Outputs = make(map[string]any, len(v.before))
+	for _, i := range v.before {
+		if p := &f.places[i]; p.step != nil && p.step.State != run.StepSkipped && p.step.State != run.StepFiltered {
+			env.Outputs[f.d.nodes[i].label] = p.value
+		}
 	}
 	for _, e := range v.in {
 		if e.label != "" && f.along(e) == taken {
@@ -299,16 +274,16 @@ func (f *fold) skip() {
 	}
 }
 
-// outcome is "filtered" where nothing but receives and conditions ran, else "completed".
+// outcome is "filtered" where nothing but receives and conditions ran, else "completed". A receive that nothing follows is completed by
+// receiving, and a failure that was caught is no filter.
 func (f *fold) outcome() run.Outcome {
 	for i := range f.places {
-		v := &f.d.nodes[i]
-		if s := f.places[i].step; s != nil && s.State == run.StepDone && !v.typ.Entry && !v.typ.Transparent {
-			return run.Completed
+		v, s := &f.d.nodes[i], f.places[i].step
+		if s == nil {
+			continue
 		}
-	}
-	for i := range f.places { // a pipeline of a receive alone is completed by receiving
-		if s := f.places[i].step; s != nil && s.State == run.StepDone && f.d.nodes[i].typ.Entry && len(f.d.nodes) == 1 {
+		acts := !v.typ.Entry && !v.typ.Transparent || v.typ.Entry && !v.leads
+		if s.State == run.StepFailed || s.State == run.StepDone && acts {
 			return run.Completed
 		}
 	}
@@ -322,15 +297,14 @@ func (d *Diagram) do(ctx context.Context, v *vertex, in node.Input, round int, c
 	outcome, err := v.node.Do(ctx, in)
 	step.Took = clock().Sub(started)
 	if err != nil {
-		step.State, step.Failure = run.StepFailed, failure(err)
-		return step, nil
+		return v.failed(step, failure(err)), nil
 	}
 	var notes node.Notes
 	switch o := outcome.(type) {
 	case node.Value:
 		notes = o.Notes
 		if step.Output, err = encodeOutput(o.V); err != nil {
-			step.State, step.Failure = run.StepFailed, &run.Failure{Kind: "permanent", Code: CodeOutput, Message: err.Error()}
+			step = v.failed(step, &run.Failure{Kind: "permanent", Code: CodeOutput, Message: err.Error()})
 		}
 	case node.Branch:
 		notes, step.Branch = o.Notes, o.Handle
@@ -343,11 +317,29 @@ func (d *Diagram) do(ctx context.Context, v *vertex, in node.Input, round int, c
 	return step, nil
 }
 
+// failed ends a step with a failure, which goes on by [error] where that is connected.
+func (v *vertex) failed(step run.Step, why *run.Failure) run.Step {
+	step.State, step.Failure = run.StepFailed, why
+	if v.catches {
+		step.Branch = ErrorHandle
+	}
+	return step
+}
+
+// Failed ends a step whose effect failed, as Next ends one of its own.
+func (d *Diagram) Failed(step run.Step, why *run.Failure) run.Step {
+	if at, ok := d.index[step.Path]; ok {
+		return d.nodes[at].failed(step, why)
+	}
+	step.State, step.Failure = run.StepFailed, why
+	return step
+}
+
 func failure(err error) *run.Failure {
 	code := CodeExpression
-	var coded interface{ FailureCode() string }
-	if errors.As(err, &coded) {
-		code = coded.FailureCode()
+	var e *script.Error
+	if errors.As(err, &e) {
+		code = string(e.Code)
 	}
 	return &run.Failure{Kind: "permanent", Code: code, Message: err.Error()}
 }

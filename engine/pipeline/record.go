@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,12 +74,13 @@ func encodeOutput(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
 	}
-	b, err := payload.Encode(v)
-	if err != nil {
+	b, err := payload.EncodeMax(v, run.MaxOutputBytes)
+	var e *payload.Error
+	switch {
+	case errors.As(err, &e) && e.Code == payload.TooLarge:
+		return nil, fmt.Errorf("the output has more than the %d bytes that a step may keep", run.MaxOutputBytes)
+	case err != nil:
 		return nil, fmt.Errorf("writing the output as JSON: %w", err)
-	}
-	if len(b) > run.MaxOutputBytes {
-		return nil, fmt.Errorf("the output has %d bytes, more than the %d that a step may keep", len(b), run.MaxOutputBytes)
 	}
 	return b, nil
 }
@@ -87,15 +89,11 @@ func encodeOutput(v any) (json.RawMessage, error) {
 func encodeReads(reads []script.Read) []run.Read {
 	var out []run.Read
 	for _, r := range reads {
-		b, err := payload.Encode(r.Value)
+		text, cut, err := payload.EncodeCut(r.Value, run.MaxReadBytes)
 		if err != nil {
-			b = []byte(`"unprintable"`)
+			text = `"unprintable"`
 		}
-		kept := run.Read{Operand: r.Operand, Value: string(b)}
-		if len(b) > run.MaxReadBytes {
-			kept.Value, kept.Cut = string(b[:run.MaxReadBytes]), true
-		}
-		out = append(out, kept)
+		out = append(out, run.Read{Operand: r.Operand, Value: text, Cut: cut})
 	}
 	return out
 }

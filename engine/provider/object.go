@@ -89,6 +89,8 @@ func Object() *field.Object {
 			"webhook_events": "write `events`", "metadata": "write `signature` and `secret` at the top level", "webhook_config": "write `signature` and `secret` at the top level",
 			"algorithm": "write it below `signature`", "header": "write it below `signature`", "window": "write it below `delivery`",
 			"tolerance": "write it below `timestamp`", "format": "write it below `body`",
+			"auth": "a provider here only receives; requests are sent by destinations", "operations": "a provider here only receives; requests are sent by destinations",
+			"retry_policy": "retries belong to a destination: `retry`",
 		},
 	}
 }

@@ -71,7 +71,9 @@ func explode(t *testing.T, lang, text string, env *script.Env, want []string) {
 		memory = min(memory, after.TotalAlloc-before.TotalAlloc)
 	}
 	t.Logf("%s in %s, %d KiB allocated", got, took.Round(10*time.Microsecond), memory>>10)
-	if !slices.Contains(want, strings.Fields(got)[0]) {
+	// On a slow machine, and under the race detector, the clock may end what size or steps would have ended a little later.
+	clock := strings.Contains(got, "takes longer than") && slices.Contains(want, string(script.TooLarge))
+	if !slices.Contains(want, strings.Fields(got)[0]) && !clock {
 		t.Errorf("ends with %s, want one of %v", got, want)
 	}
 	if limit := bombTime * slowdown; took > limit {

@@ -150,6 +150,10 @@ func (k *Keeper) restore(ctx context.Context) error {
 		return fmt.Errorf("compiling the stored snapshot %s: %w", rev.Digest, out.Err())
 	}
 	s.Digest = rev.Digest
+	// This version of Headgate may sum up revisions in another way than the one that stored the snapshot.
+	if err := k.keep(ctx, s.sources[1:]); err != nil {
+		return err
+	}
 	k.publish(s)
 	k.mu.Lock()
 	k.last.LastGood = true
@@ -178,12 +182,9 @@ func (k *Keeper) Reload(ctx context.Context, confirm bool) (Report, *diag.List, 
 	}
 	secrets := s.bundle.SecretsHash(k.key)
 	if running == nil || running.Digest != s.Digest || running.secrets != secrets {
-		for _, rev := range s.sources {
-			if err := k.o.Sources.PutRevision(ctx, rev); err != nil {
-				err = fmt.Errorf("storing the manifests before they are published: %w", err)
-				k.failed(ctx, out, "store", err)
-				return report, out, err
-			}
+		if err := k.keep(ctx, s.newSources(running)); err != nil {
+			k.failed(ctx, out, "store", err)
+			return report, out, err
 		}
 		k.publish(s)
 		report.Changed = true
@@ -213,6 +214,16 @@ func (k *Keeper) load(ctx context.Context) (*Snapshot, *diag.List, error) {
 		}
 		return s, out, nil
 	}
+}
+
+// keep stores sources, so that runs which begin under them can end under them.
+func (k *Keeper) keep(ctx context.Context, sources []store.Revision) error {
+	for _, rev := range sources {
+		if err := k.o.Sources.PutRevision(ctx, rev); err != nil {
+			return fmt.Errorf("storing the manifests before they are published: %w", err)
+		}
+	}
+	return nil
 }
 
 func (k *Keeper) fingerprint() (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -95,6 +96,24 @@ func (s *Snapshot) collectSources() {
 	}
 }
 
+// newSources gives the sources that the running snapshot, nil where there is none, has not stored already.
+func (s *Snapshot) newSources(running *published) []store.Revision {
+	if running == nil {
+		return s.sources
+	}
+	var out []store.Revision
+	for _, rev := range s.sources {
+		known := rev.Digest == running.Digest
+		if rev.Kind == KindPipeline {
+			_, known = running.Diagram(rev.Name, rev.Digest)
+		}
+		if !known {
+			out = append(out, rev)
+		}
+	}
+	return out
+}
+
 // compileRevision makes a diagram of stored sources. Its references are placeholders: secrets are never stored, and what a run
 // sends goes through the live destinations.
 func compileRevision(ctx context.Context, o Options, rev store.Revision) (*pipeline.Diagram, error) {
@@ -103,15 +122,21 @@ func compileRevision(ctx context.Context, o Options, rev store.Revision) (*pipel
 	for _, f := range rev.Files {
 		mo.Files = append(mo.Files, source.NewFile(f.Path, f.Data))
 	}
-	bundle, out := manifest.Load(ctx, mo)
-	if out.HasErrors() {
-		return nil, fmt.Errorf("loading revision %s of pipeline %q: %w", rev.Digest, rev.Name, out.Err())
-	}
+	bundle, loaded := manifest.Load(ctx, mo)
 	doc := bundle.Find(manifest.Pipeline, rev.Name)
 	if doc == nil {
-		return nil, fmt.Errorf("revision %s does not hold pipeline %q", rev.Digest, rev.Name)
+		return nil, errors.Join(fmt.Errorf("revision %s does not hold pipeline %q", rev.Digest, rev.Name), loaded.Err())
 	}
+	// Other documents of the same files may lack what they use: that lies in files which are no part of this revision.
 	var found diag.List
+	for _, f := range loaded.Sorted() {
+		if f.Span.File == doc.File && !f.Span.Start.Before(doc.Root.Span.Start) && f.Span.Start.Before(doc.Root.Span.End) {
+			found.Add(f)
+		}
+	}
+	if found.HasErrors() {
+		return nil, fmt.Errorf("loading revision %s of pipeline %q: %w", rev.Digest, rev.Name, found.Err())
+	}
 	d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: pastWorld{bundle}, Dev: o.Dev}, &found)
 	if d == nil {
 		return nil, fmt.Errorf("compiling revision %s of pipeline %q: %w", rev.Digest, rev.Name, found.Err())

@@ -55,7 +55,7 @@ func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 		now = time.Now
 	}
 	s := &Snapshot{
-		Digest: bundle.Digest(), LoadedAt: now().UTC(), bundle: bundle, warnings: out, providers: map[string]*provider.Provider{},
+		LoadedAt: now().UTC(), bundle: bundle, warnings: out, providers: map[string]*provider.Provider{},
 		destinations: map[string]*destination.Destination{}, revisions: map[string]*pipeline.Diagram{},
 	}
 	w := &world{bundle: bundle, events: map[string]declared{}}

@@ -1,7 +1,7 @@
 // Package worker moves runs on: it claims tasks from the store, asks engine/pipeline what follows, performs the effects, decides
 // about retry and parking, and settles.
 //
-//	route task:  decode the event once -> Begin each pipeline it is for -> Next -> runs, steps and step tasks in one settlement
+//	route task:  decode the event once -> fold each pipeline it is for -> runs, steps and step tasks in one settlement
 //	step task:   fold the record -> perform the effect (one attempt) -> done | again later | failed -> fold -> settle
 //
 // Retry is decided here and nowhere else: nodes ask, hooks and destinations classify. A run that waits is a row with a due time; it

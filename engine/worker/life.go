@@ -20,32 +20,47 @@ func (w *Worker) Start(ctx context.Context) error {
 	if err := w.beat.Start(ctx); err != nil {
 		return err
 	}
-	return w.pump.Start(ctx)
+	if err := w.pump.Start(ctx); err != nil {
+		return errors.Join(err, w.beat.Stop(ctx))
+	}
+	return nil
 }
 
-// Stop ends claiming and waits for the work under way until ctx ends. Then it cancels the attempts: those that sent nothing are given
-// back uncharged, the others are recorded as unknown and tried again by the next process.
+// Stop ends claiming and waits for the work under way, almost until ctx ends. Then it cancels the attempts: those that sent nothing are
+// given back uncharged, the others are recorded as unknown and tried again by the next process.
 func (w *Worker) Stop(ctx context.Context) error {
-	errs := []error{w.pump.Stop(ctx)}
+	quick, release := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
+	defer release()
+	errs := []error{w.pump.Stop(quick)} // it ends with the claim under way
 	idle := make(chan struct{})
 	go func() {
 		w.work.Wait()
 		close(idle)
 	}()
+	drain, stop := draining(ctx)
+	defer stop()
 	select {
 	case <-idle:
-	case <-ctx.Done():
-		w.cancel(service.ErrStopping)
-		select {
-		case <-idle:
-		case <-time.After(settleGrace):
-			errs = append(errs, errors.New("work under way did not end in time; its leases will run out"))
-		}
+	case <-drain.Done():
 	}
 	w.cancel(service.ErrStopping)
-	late, release := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
-	defer release()
+	late, giveUp := context.WithTimeout(context.WithoutCancel(ctx), settleGrace)
+	defer giveUp()
+	select {
+	case <-idle:
+	case <-late.Done():
+		errs = append(errs, errors.New("work under way did not end in time; its leases will run out"))
+	}
 	return errors.Join(append(errs, w.beat.Stop(late))...)
+}
+
+// draining ends a little before ctx: cancelled attempts must be settled, and those who stop us see us end in time.
+func draining(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(time.Until(end)/4, settleGrace)))
 }
 
 // run is the pump: it looks for due tasks, starts the work, and sleeps until something changes.

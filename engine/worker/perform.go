@@ -12,7 +12,6 @@ import (
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
-	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -28,6 +27,9 @@ const (
 	CodeInternal      = "internal"
 	CodeCorrupt       = "body_corrupt"
 )
+
+// storePause is how long a task waits when the store could not be read for it.
+const storePause = 5 * time.Second
 
 const bodyCorrupt = "the stored body no longer matches its checksum; nothing of it is sent"
 
@@ -52,6 +54,7 @@ type job struct {
 	diagram  *pipeline.Diagram
 	payload  any
 	attempts []run.Attempt // made by this job
+	notes    []string      // what was cut from the message
 	gate     *store.Gate   // to be written with the settlement
 }
 
@@ -65,7 +68,14 @@ func (j *job) do(ctx context.Context) {
 		return
 	}
 	d, err := j.w.o.World.Diagram(ctx, j.c.Run.Pipeline, j.c.Run.Revision)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		j.release(ctx)
+		return
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrBehind):
+		j.later(ctx, err) // it is not the pipeline that is missing
+		return
+	case err != nil:
 		j.park(ctx, CodeNoPipeline, err.Error())
 		return
 	}
@@ -82,7 +92,7 @@ func (j *job) do(ctx context.Context) {
 		j.settle(ctx, nil, store.Then{})
 		return
 	}
-	if j.disabled {
+	if j.disabled && j.c.Run.Round == 0 { // a retry is a person's word that the destination may be back
 		j.fail(ctx, effect, "permanent", CodeDisabled, fmt.Sprintf("destination %q is disabled", effect.Deliver.Gate))
 		return
 	}
@@ -121,7 +131,7 @@ func (j *job) deliver(ctx context.Context, e pipeline.Effect, dest *destination.
 		return
 	}
 	att, err := j.w.o.Deliverer.Deliver(ctx, req)
-	if ctx.Err() != nil && service.Stopping(ctx) && err != nil && !att.Wrote {
+	if ctx.Err() != nil && err != nil && !att.Wrote {
 		j.release(ctx) // nothing was sent: a shutdown is no attempt
 		return
 	}
@@ -131,14 +141,13 @@ func (j *job) deliver(ctx context.Context, e pipeline.Effect, dest *destination.
 		Path: e.Path, Round: j.c.Run.Round, N: n, Destination: dest.Gate, Line: dest.Line(), Started: att.Started, Took: att.Took,
 		Outcome: v.Outcome, Code: v.Code, Status: att.Status, RetryAfter: v.RetryAfter, Answer: v.Answer,
 	})
-	first := j.c.Task.First
-	if first.IsZero() {
-		first = att.Started
-	}
 	j.w.o.Logger.DebugContext(ctx, "attempt", "run", j.c.Run.ID.String(), "step", e.Path, "destination", dest.Gate, "attempt", n,
 		"outcome", string(v.Outcome), "status", att.Status, "code", v.Code)
 	if v.Outcome == run.AttemptOK {
-		j.succeed(ctx, e, v.Value, first)
+		if j.disabled { // a person tried again, and it answers
+			j.gate = &store.Gate{Name: dest.Gate, State: store.GateOpen, Since: j.w.now()}
+		}
+		j.succeed(ctx, e, v.Value)
 		return
 	}
 	if v.Gone {
@@ -148,14 +157,40 @@ func (j *job) deliver(ctx context.Context, e pipeline.Effect, dest *destination.
 	}
 	delay, again := dest.Retry(v).Next(n, v.RetryAfter, j.seed())
 	if !again {
-		j.fail(ctx, e, string(v.Outcome), CodeRetriesSpent, fmt.Sprintf("%d attempts failed, the last with %s", n, v.Code))
+		j.fail(ctx, e, failureKind(v.Outcome), CodeRetriesSpent, spent(n, v.Code))
 		return
 	}
 	lane := j.c.Task.Lane
 	if lane == run.LaneLive {
 		lane = run.LaneRetry
 	}
-	j.settle(ctx, nil, store.Then{Again: true, In: delay, N: n, Lane: lane, First: first})
+	j.settle(ctx, nil, store.Then{Again: true, In: delay, N: n, Lane: lane, First: j.first()})
+}
+
+func spent(n int, code string) string {
+	if n == 1 {
+		return "the only attempt failed with " + code
+	}
+	return fmt.Sprintf("%d attempts failed, the last with %s", n, code)
+}
+
+// failureKind gives the kind of engine/fault that an outcome is: whether an attempt was seen says nothing of its failure.
+func failureKind(o run.AttemptOutcome) string {
+	if o == run.AttemptPermanent {
+		return string(o)
+	}
+	return string(run.AttemptTemporary)
+}
+
+// first is when the first attempt began, now where there was none.
+func (j *job) first() time.Time {
+	switch {
+	case !j.c.Task.First.IsZero():
+		return j.c.Task.First
+	case len(j.attempts) > 0:
+		return j.attempts[0].Started
+	}
+	return j.w.now()
 }
 
 func (j *job) delivery(e pipeline.Effect, n int) destination.Delivery {
@@ -169,6 +204,7 @@ func (j *job) delivery(e pipeline.Effect, n int) destination.Delivery {
 	if e.Deliver.HasBody {
 		d.Body, d.HasBody = e.Deliver.Body, true
 	}
+	d.Note = func(text string) { j.notes = append(j.notes, text) }
 	return d
 }
 
@@ -179,8 +215,17 @@ func (j *job) seed() uint64 {
 	return h.Sum64()
 }
 
-func (j *job) succeed(ctx context.Context, e pipeline.Effect, value any, first time.Time) {
-	step := run.Step{Path: e.Path, Node: e.Node, Type: e.Type, State: run.StepDone, Round: j.c.Run.Round, Started: first, Took: j.w.now().Sub(first)}
+// step is that of an effect which has ended.
+func (j *job) step(e pipeline.Effect) run.Step {
+	started := j.first()
+	return run.Step{
+		Path: e.Path, Node: e.Node, Type: e.Type, State: run.StepDone, Round: j.c.Run.Round, Started: started, Took: j.w.now().Sub(started),
+		Log: j.notes,
+	}
+}
+
+func (j *job) succeed(ctx context.Context, e pipeline.Effect, value any) {
+	step := j.step(e)
 	out, err := payload.Encode(value)
 	if err != nil || len(out) > run.MaxOutputBytes {
 		out = nil // the delivery succeeded; an answer that cannot be kept must not undo that
@@ -190,16 +235,14 @@ func (j *job) succeed(ctx context.Context, e pipeline.Effect, value any, first t
 }
 
 func (j *job) fail(ctx context.Context, e pipeline.Effect, kind, code, message string) {
-	now := j.w.now()
-	j.settle(ctx, &run.Step{
-		Path: e.Path, Node: e.Node, Type: e.Type, State: run.StepFailed, Round: j.c.Run.Round, Started: now,
-		Failure: &run.Failure{Kind: kind, Code: code, Message: message},
-	}, store.Then{})
+	step := j.diagram.Failed(j.step(e), &run.Failure{Kind: kind, Code: code, Message: message})
+	j.settle(ctx, &step, store.Then{})
 }
 
 // settle writes the step, what follows from it, and the task's fate. Where the run has moved meanwhile the record is read and folded
 // again: what was done is never lost.
 func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
+	defer j.w.enter(j.c.Run.ID)()
 	for range maxFolds {
 		delta := j.delta(ctx, step, then)
 		if delta == nil {
@@ -293,9 +336,24 @@ func (j *job) ended(ctx context.Context, delta *store.RunDelta) {
 }
 
 // release gives the task back as it was.
-func (j *job) release(ctx context.Context) {
-	if err := j.w.o.Queue.Release(context.WithoutCancel(ctx), []store.Held{j.c.Held()}); err != nil {
-		j.w.o.Logger.InfoContext(ctx, "giving a task back", "run", j.c.Run.ID.String(), "error", err)
+func (j *job) release(ctx context.Context) { j.w.release(ctx, []store.Held{j.c.Held()}) }
+
+// later gives the task back for a while, because the store could not be read.
+func (j *job) later(ctx context.Context, why error) {
+	j.w.o.Logger.WarnContext(ctx, "reading a run's revision", "run", j.c.Run.ID.String(), "error", why)
+	then := store.Then{Again: true, In: storePause, N: j.c.Task.N}
+	if _, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Then: then}}); err != nil {
+		j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
+	}
+}
+
+// release gives tasks back as they were; where that fails their leases run out.
+func (w *Worker) release(ctx context.Context, held []store.Held) {
+	if len(held) == 0 {
+		return
+	}
+	if err := w.o.Queue.Release(context.WithoutCancel(ctx), held); err != nil {
+		w.o.Logger.WarnContext(ctx, "giving tasks back", "count", len(held), "error", err)
 	}
 }
 

@@ -14,11 +14,15 @@ import (
 // route writes the runs that a batch of events starts. Its tasks share one settlement call, each all-or-nothing.
 func (w *Worker) route(ctx context.Context, tasks []store.Claimed) {
 	settlements := make([]store.Settlement, 0, len(tasks))
+	var cut []store.Held
 	for i := range tasks {
 		if s, ok := w.routed(ctx, &tasks[i]); ok {
 			settlements = append(settlements, s)
+		} else {
+			cut = append(cut, tasks[i].Held())
 		}
 	}
+	w.release(ctx, cut)
 	if len(settlements) == 0 {
 		return
 	}
@@ -71,9 +75,9 @@ func (w *Worker) routed(ctx context.Context, c *store.Claimed) (s store.Settleme
 }
 
 // newRun begins one run and does all that needs no effect.
-func (w *Worker) newRun(ctx context.Context, d *pipeline.Diagram, c *store.Claimed, value any) store.NewRun {
+func (w *Worker) newRun(ctx context.Context, d *pipeline.Diagram, c *store.Claimed, value any) (out store.NewRun) {
 	r := w.blank(d, c)
-	out := store.NewRun{Run: r}
+	out.Run = r
 	defer func() {
 		if p := recover(); p != nil {
 			out.Steps, out.Tasks = nil, nil
@@ -81,10 +85,8 @@ func (w *Worker) newRun(ctx context.Context, d *pipeline.Diagram, c *store.Claim
 			w.o.Logger.ErrorContext(ctx, "a run panicked", "run", r.ID.String(), "pipeline", d.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
-	rec := pipeline.Record{Event: &c.Event, Payload: value, Run: &r}
-	rec.Steps = d.Begin(ctx, rec, w.now)
-	progress := d.Next(ctx, rec, w.now)
-	out.Steps = append(rec.Steps, progress.Steps...)
+	progress := d.Next(ctx, pipeline.Record{Event: &c.Event, Payload: value, Run: &r}, w.now)
+	out.Steps = progress.Steps
 	out.Run.State, out.Run.Outcome = progress.State, progress.Outcome
 	out.Run.Reason, out.Run.Message = progress.Reason, progress.Message
 	lane := run.LaneLive
@@ -102,7 +104,7 @@ func (w *Worker) blank(d *pipeline.Diagram, c *store.Claimed) run.Run {
 	}
 	return run.Run{
 		ID: run.NewID(c.Event.ID, d.Name, cause), Event: c.Event.ID, Pipeline: d.Name, Revision: d.Revision, Cause: cause,
-		Now: c.Event.Received, Created: w.now(), State: run.Open, Version: 1, Labels: d.Labels,
+		Now: c.Event.Received, Created: w.now(), State: run.Open, Version: 1, Trace: traceparent(&c.Event, d.Name, cause), Labels: d.Labels,
 	}
 }
 

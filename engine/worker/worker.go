@@ -91,7 +91,10 @@ type Worker struct {
 	mu       sync.Mutex
 	inFlight map[string]int // by gate
 	total    int
+	ahead    map[string]*turns // by gate: whose turn it is
+	lastGate string            // that was given a slot
 	held     map[int64]store.Held
+	settling map[run.ID]*turnstile
 	wake     chan struct{}
 	work     sync.WaitGroup
 }
@@ -120,7 +123,10 @@ func New(o Options) (*Worker, error) {
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}
-	w := &Worker{o: o, now: o.Now, inFlight: map[string]int{}, held: map[int64]store.Held{}, wake: make(chan struct{}, 1)}
+	w := &Worker{
+		o: o, now: o.Now, inFlight: map[string]int{}, ahead: map[string]*turns{}, held: map[int64]store.Held{},
+		settling: map[run.ID]*turnstile{}, wake: make(chan struct{}, 1),
+	}
 	w.attempts, w.cancel = context.WithCancelCause(context.Background())
 	w.pump, w.beat = service.NewLoop(w.run), service.NewLoop(w.renew)
 	return w, nil
@@ -159,7 +165,7 @@ func (w *Worker) Turn(ctx context.Context) (next time.Duration, err error) {
 func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 	claimed := 0
 	for _, share := range w.shares(due.Work) {
-		tasks, err := w.o.Queue.Claim(ctx, store.Claim{Gate: share.gate, Lane: share.lane, Max: share.max, Lease: w.o.Lease})
+		tasks, err := w.claim(ctx, store.Claim{Gate: share.gate, Lane: share.lane, Max: share.max, Lease: w.o.Lease})
 		if err != nil {
 			return claimed, fmt.Errorf("claiming from gate %q: %w", share.gate, err)
 		}
@@ -177,6 +183,7 @@ func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 			continue
 		}
 		w.begin(share.gate, len(tasks))
+		w.charge(share.gate, share.lane, len(tasks))
 		for _, task := range tasks {
 			w.work.Go(func() {
 				defer w.end(share.gate, 1, task)
@@ -187,63 +194,14 @@ func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 	return claimed, nil
 }
 
-// share is what one gate and lane may claim now.
-type share struct {
-	gate     string
-	lane     run.Lane
-	max      int
-	disabled bool
-}
-
-// shares divides free slots. A gate's lanes share its slots 8:2:1, each at least one, so that replays and retries go on beside live
-// traffic and never before it.
-func (w *Worker) shares(work []store.Work) []share {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	lanes := map[string]int{}
-	for _, it := range work {
-		lanes[it.Gate] += laneWeight(it.Lane)
+// claim asks the store even while we are being stopped: a claim that is cut off may have been made, and would count as lost.
+func (w *Worker) claim(ctx context.Context, c store.Claim) ([]store.Claimed, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	free := maxInFlight - w.total
-	var out []share
-	left := map[string]int{}
-	for _, it := range work {
-		if it.Gate == run.RouteGate {
-			if w.inFlight[it.Gate] < routeBatches {
-				out = append(out, share{gate: it.Gate, lane: it.Lane, max: routeBatch})
-			}
-			continue
-		}
-		slots, seen := left[it.Gate]
-		if !seen {
-			slots = w.slots(it.Gate) - w.inFlight[it.Gate]
-		}
-		n := min(slots, free, max(1, w.slots(it.Gate)*laneWeight(it.Lane)/lanes[it.Gate]))
-		left[it.Gate] = slots - max(n, 0)
-		if n > 0 {
-			free -= n
-			out = append(out, share{gate: it.Gate, lane: it.Lane, max: n, disabled: it.Disabled})
-		}
-	}
-	return out
-}
-
-func laneWeight(l run.Lane) int {
-	switch l {
-	case run.LaneLive:
-		return 8
-	case run.LaneRetry:
-		return 2
-	case run.LaneReplay:
-	}
-	return 1
-}
-
-func (w *Worker) slots(gate string) int {
-	if d, ok := w.o.World.Destination(gate); ok && d.Concurrency() > 0 {
-		return d.Concurrency()
-	}
-	return defaultSlots
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.o.Lease)
+	defer cancel()
+	return w.o.Queue.Claim(ctx, c)
 }
 
 func (w *Worker) hold(tasks []store.Claimed) {

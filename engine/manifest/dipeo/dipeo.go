@@ -34,32 +34,6 @@ func Recognise(root *source.Node) Shape {
 	return None
 }
 
-// ProviderHints tells for DiPeO's keys at the top of a provider what a native provider writes.
-func ProviderHints() map[string]string {
-	return map[string]string{
-		"webhook_events":    "write `events`; webhook_events is the spelling of documents without `kind`",
-		"metadata":          "write `signature` and `secret`; metadata.webhook_config is the spelling of documents without `kind`",
-		"webhook_config":    "write `signature` and `secret`",
-		"signature_header":  "write `signature: {header: …}`",
-		"schemas_directory": "write the folder into each `schema`",
-		"auth":              "a provider here only receives; requests are sent by destinations",
-		"operations":        "a provider here only receives; requests are sent by destinations",
-		"retry_policy":      "retries belong to a destination: `retry`",
-	}
-}
-
-// EventHints tells the same for an event of a provider.
-func EventHints() map[string]string {
-	return map[string]string{"payload_schema": "write `schema`", "example_payload": "write `example`"}
-}
-
-// SignatureHints tells the same for a signature.
-func SignatureHints() map[string]string {
-	return map[string]string{
-		"signature_header": "write `header`", "signature_algorithm": "write `algorithm`", "secret": "write `secret` at the top of the provider",
-	}
-}
-
 // PipelineHints tells for DiPeO's keys at the top of a diagram what a native pipeline writes.
 func PipelineHints() map[string]string {
 	return map[string]string{
@@ -67,6 +41,7 @@ func PipelineHints() map[string]string {
 		"persons":  "models and their keys have no place here; leave it out",
 		"api_keys": "write references such as `<<env.KEY>>` where the key is used",
 		"metadata": "write `labels`",
+		"arrows":   "write `connections`",
 	}
 }
 

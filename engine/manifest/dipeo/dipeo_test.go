@@ -133,7 +133,7 @@ func TestReferencesKeepTheirColumns(t *testing.T) {
 func TestHintsNameNativeKeys(t *testing.T) {
 	t.Parallel()
 	for name, hints := range map[string]map[string]string{
-		"provider": dipeo.ProviderHints(), "event": dipeo.EventHints(), "signature": dipeo.SignatureHints(), "pipeline": dipeo.PipelineHints(), "node": dipeo.NodeHints(),
+		"pipeline": dipeo.PipelineHints(), "node": dipeo.NodeHints(),
 	} {
 		for key, hint := range hints {
 			if key == "" || hint == "" {

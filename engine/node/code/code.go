@@ -23,7 +23,7 @@ func Type() node.Type {
 				{Name: "code", Type: field.Expression, Required: true, Doc: "What the value is.", Example: `{"text": "Big PR: " + payload.pull_request.html_url}`},
 				{Name: "language", Type: field.Enum, Enum: script.CodeLanguages(), Default: "expr", Doc: "The code's language."},
 			},
-			Hints: map[string]string{"code_type": "language", "expression": "code"},
+			Hints: map[string]string{"code_type": "write `language`", "expression": "write `code`"},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
 			if !p.Has("code") {

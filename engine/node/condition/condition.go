@@ -34,7 +34,7 @@ func Type() node.Type {
 				{Name: "expression", Type: field.Expression, Required: true, Doc: "What is true or false.", Example: "payload.pull_request.changed_files > 20"},
 				{Name: "language", Type: field.Enum, Enum: script.ConditionLanguages(), Default: "expr", Doc: "The expression's language."},
 			},
-			Hints: map[string]string{"condition_type": "no key: every condition is an expression", "filter": "expression", "condition": "expression"},
+			Hints: map[string]string{"condition_type": "leave it out: every condition is an expression", "filter": "write `expression`", "condition": "write `expression`"},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
 			if !p.Has("expression") {

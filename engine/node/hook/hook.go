@@ -41,7 +41,7 @@ func props() *field.Object {
 			{Name: keyConfig, Type: field.Any, Object: &field.Object{Name: "config", Fields: optional()}, Doc: "The keys of a destination, where the hook names none."},
 			{Name: keyHookType, Type: field.Enum, Enum: []string{"webhook", "http"}, Doc: "Always a request over HTTP; may be left out."},
 		}, optional()...),
-		Hints: map[string]string{"destinations": keyDestination, "payload": "body", "uri": "url", "retries": "retry"},
+		Hints: map[string]string{"destinations": "write `destination`", "payload": "write `body`", "uri": "write `url`", "retries": "write `retry`"},
 	}
 }
 

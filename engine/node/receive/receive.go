@@ -31,7 +31,7 @@ func Type() node.Type {
 				{Name: "filter", Type: field.Expression, Doc: "A condition; where it is not true the run is recorded as filtered.", Example: `payload.action == "opened"`},
 				{Name: "language", Type: field.Enum, Enum: script.ConditionLanguages(), Default: "expr", Doc: "The filter's language."},
 			},
-			Hints: map[string]string{"events": "event", "hook_event": "event", "hook_filters": "filter", "expression": "filter"},
+			Hints: map[string]string{"events": "write `event`", "hook_event": "write `event`", "hook_filters": "write `filter`", "expression": "write `filter`"},
 		},
 		Build: build,
 	}

@@ -33,6 +33,9 @@ const (
 	maxCost = 100_000
 	// interruptEvery is how many rounds of a loop pass between two looks at the context.
 	interruptEvery = 100
+	// maxLoops bounds the macros of one expression: each can nest the type of the next, and the library's type check writes out
+	// types again and again, which for a hundred of them takes seconds.
+	maxLoops = 32
 )
 
 // Compile makes a program of src, which as a condition must give true or false. What is wrong with it goes to out; the program is
@@ -93,7 +96,7 @@ func (c *compilation) compile(condition bool) (p *program, err error) {
 		c.report.Errorf(diag.ExpressionType, 0, len(c.src.Text), "", "a condition must be true or false, this is of type %s", t)
 		return nil, nil
 	}
-	p = &program{loops: w.hasLoops}
+	p = &program{loops: w.loops > 0}
 	if condition {
 		p.condition = &value.Site{Operands: []string{w.text(root)}}
 	}

@@ -29,7 +29,7 @@ type rewriter struct {
 	labels     map[int64]string // members of `steps` that were written as labels
 	operations []operation
 	reads      language.Reads
-	hasLoops   bool
+	loops      int
 }
 
 func newRewriter(c *compilation, root ast.Expr) *rewriter {
@@ -151,7 +151,9 @@ func (w *rewriter) resolveAll(list []ast.Expr) {
 
 func (w *rewriter) resolveLoop(e ast.Expr) {
 	c := e.AsComprehension()
-	w.hasLoops = true
+	if w.loops++; w.loops == maxLoops+1 {
+		w.report.Errorf(diag.ExpressionTooLarge, 0, len(w.src.Text), "", "the expression has more than %d macros", maxLoops)
+	}
 	w.resolve(c.IterRange())
 	w.resolve(c.AccuInit())
 	leave := w.enter(e)

@@ -84,7 +84,8 @@ func (c *compilation) compile(condition bool) (p *program, err error) {
 	}
 	code, err := compiler.Compile(&parser.Tree{Node: rewritten, Source: tree.Source}, &conf.Config{Functions: w.functions, ShortCircuit: true})
 	if err != nil {
-		return nil, err
+		first, _, _ := strings.Cut(err.Error(), "\n") // below stands the library's stack
+		return nil, errors.New(first)
 	}
 	p = &program{code: code, reads: w.reads.Chains()}
 	if condition {

@@ -105,7 +105,7 @@ func IsWord(name string) bool {
 		"has", "import", "list", "loop", "namespace", "null_type", "package", "return", "size", "timestamp", "uint", "var", "void",
 		"while",
 		// languages that are likely to come
-		"def", "env", "google", "lambda", "print":
+		"def", "env", "lambda", "print":
 		return true
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // numbers gives all numbers of the arguments, which are numbers and lists of them.
@@ -106,7 +107,7 @@ func typeName(_ *Budget, _ *Site, args []any) (any, error) {
 	return Kind(args[0]), nil
 }
 
-// toInt gives a whole number: a number without its fraction, or text that is one.
+// toInt gives a whole number: a number without its fraction, text that is one, or the Unix seconds of a time.
 func toInt(_ *Budget, s *Site, args []any) (any, error) {
 	switch x := args[0].(type) {
 	case string:
@@ -118,6 +119,8 @@ func toInt(_ *Budget, s *Site, args []any) (any, error) {
 	case int64, int:
 		n, _ := integer(x)
 		return n, nil
+	case time.Time:
+		return x.Unix(), nil
 	}
 	f, ok := float(args[0])
 	if !ok {

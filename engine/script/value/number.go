@@ -102,6 +102,11 @@ func bigInteger(v any) (*big.Int, bool) {
 		return big.NewInt(x), true
 	case int:
 		return big.NewInt(int64(x)), true
+	case float64:
+		if x == math.Trunc(x) && !math.IsInf(x, 0) {
+			n, _ := big.NewFloat(x).Int(nil)
+			return n, true
+		}
 	case json.Number:
 		if len(x) > maxBigDigits || strings.ContainsAny(string(x), ".eE") {
 			return nil, false

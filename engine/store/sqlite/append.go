@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -15,16 +14,14 @@ import (
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
-	prepared := make([]prepared, len(arrivals))
-	for i := range arrivals {
-		if err := prepared[i].from(&arrivals[i]); err != nil {
-			return nil, err
-		}
+	batch, bytes, err := prepare(arrivals)
+	if err != nil {
+		return nil, err
 	}
-	receipts := make([]store.Receipt, len(arrivals))
-	err := s.submit(ctx, func(w *writer, now time.Time) error {
-		for i := range prepared {
-			r, err := w.append(now, &prepared[i])
+	receipts := make([]store.Receipt, len(batch))
+	err = s.submit(ctx, bytes, func(w *writer, now time.Time) error {
+		for i := range batch {
+			r, err := w.append(now, &batch[i])
 			if err != nil {
 				return err
 			}
@@ -38,17 +35,21 @@ func (s *Store) Append(ctx context.Context, arrivals []store.Arrival) ([]store.R
 	return receipts, nil
 }
 
-// prepared is an arrival with all that can be worked out before the writer has it.
-type prepared struct {
-	*store.Arrival
-	crc  uint32
-	hash []byte // of the delivery id; nil where nothing is de-duplicated
-	info []byte
+// arrival is a store.Arrival with all that can be worked out before the writer has it. It is a copy: a caller that has not waited for
+// the answer may go on with its own.
+type arrival struct {
+	store.Arrival
+	crc   uint32
+	keyed bool
+	hash  hash
+	info  []byte
 }
 
 // info is what no list filters by.
 type info struct {
+	Request      string             `json:"request,omitempty"`
 	Index        int                `json:"index,omitempty"`
+	Delivery     string             `json:"delivery,omitempty"`
 	Verification event.Verification `json:"verification"`
 	Headers      []event.Header     `json:"headers,omitempty"`
 	Query        string             `json:"query,omitempty"`
@@ -60,84 +61,83 @@ type info struct {
 	Labels       map[string]string  `json:"labels,omitempty"`
 }
 
-func (p *prepared) from(a *store.Arrival) error {
-	e := &a.Event
-	p.Arrival = a
-	p.crc = checksum(e.Body)
-	if e.Delivery != "" && a.Window > 0 {
-		p.hash = deliveryHash(e.Provider, e.Delivery)
+func prepare(arrivals []store.Arrival) (batch []arrival, bytes int, err error) {
+	batch = make([]arrival, len(arrivals))
+	for i := range arrivals {
+		a, e := &batch[i], &arrivals[i].Event
+		a.Arrival = arrivals[i]
+		a.crc = checksum(e.Body)
+		if e.Delivery != "" && a.Window > 0 {
+			a.keyed, a.hash = true, hashDelivery(e.Provider, e.Delivery)
+		}
+		if a.info, err = json.Marshal(info{
+			Request: e.Request, Index: e.Index, Delivery: e.Delivery, Verification: e.Verification, Headers: e.Headers, Query: e.Query,
+			ContentType: e.ContentType, Source: e.Source, Cause: e.Cause, Depth: e.Depth, Reason: e.Reason, Labels: e.Labels,
+		}); err != nil {
+			return nil, 0, fmt.Errorf("writing an event's details as JSON: %w", err)
+		}
+		bytes += len(e.Body)
 	}
-	var err error
-	p.info, err = json.Marshal(info{
-		Index: e.Index, Verification: e.Verification, Headers: e.Headers, Query: e.Query, ContentType: e.ContentType, Source: e.Source,
-		Cause: e.Cause, Depth: e.Depth, Reason: e.Reason, Labels: e.Labels,
-	})
-	if err != nil {
-		return fmt.Errorf("writing an event's details as JSON: %w", err)
-	}
-	return nil
+	return batch, bytes, nil
 }
 
 func checksum(body []byte) uint32 { return crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) }
 
-// deliveryHash is a 128-bit name for a provider's delivery id: long ids cost no more than short ones.
-func deliveryHash(provider, delivery string) []byte {
-	sum := sha256.Sum256([]byte(provider + "\x00" + delivery))
-	return sum[:16]
-}
-
-const day = 24 * time.Hour
-
-func (w *writer) append(now time.Time, p *prepared) (store.Receipt, error) {
-	e := &p.Event
-	w.ledger[recorded]++
-	if p.hash != nil {
-		receipt, dup, err := w.duplicate(now, p)
-		if err != nil || dup {
-			return receipt, err
+func (w *writer) append(now time.Time, a *arrival) (store.Receipt, error) {
+	e := &a.Event
+	w.count(recorded, "", 1)
+	if a.keyed {
+		if first, found, err := w.keys.find(w.c, a.hash, now); err != nil || found {
+			return w.duplicate(a, first, err)
 		}
 	}
-	state := e.State
+	state, received := e.State, e.Received
 	if state == "" {
 		state = event.Accepted
 	}
-	received := e.Received
 	if received.IsZero() {
 		received = now
 	}
 	id := w.nextID(now)
-	names, err := w.nameAll(e.Provider, e.Name, e.Routes)
+	provider, err := w.name(e.Provider)
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	if _, _, err = w.c.exec(`INSERT INTO events (id, provider, name, state, received, duplicates, routes, size, crc, request, delivery, info)
-		VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11)`,
-		int64(id), names[0], names[1], code(eventStates(), state), nano(received), names[2], len(e.Body), p.crc, e.Request, e.Delivery, p.info); err != nil {
+	name, err := w.name(e.Name)
+	if err != nil {
 		return store.Receipt{}, err
 	}
-	if _, _, err = w.c.exec("INSERT INTO bodies (event, body) VALUES (?1, ?2)", int64(id), blob(e.Body)); err != nil {
+	routes, err := w.name(e.Routes)
+	if err != nil {
 		return store.Receipt{}, err
 	}
-	if p.hash != nil {
-		expires := now.Add(p.Window)
-		if _, _, err = w.c.exec(`INSERT INTO keys (hash, event, state, size, crc, expires, day) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-			ON CONFLICT (hash) DO UPDATE SET event = ?2, state = ?3, size = ?4, crc = ?5, expires = ?6, day = ?7`,
-			p.hash, int64(id), code(eventStates(), state), len(e.Body), p.crc, nano(expires), nano(expires)/int64(day)); err != nil {
-			return store.Receipt{}, err
-		}
+	var h1, h2, expires any
+	if a.keyed {
+		until := nano(now.Add(a.Window))
+		h1, h2, expires = a.hash.a, a.hash.b, until
+		w.keys.add(w, a.hash, seen{event: id, expires: until, size: len(e.Body), crc: a.crc, state: int8(code(eventStates(), state))})
+	}
+	if _, _, err = w.exec(`INSERT INTO events (id, provider, name, state, received, duplicates, routes, size, crc, h1, h2, expires)
+		VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)`,
+		int64(id), provider, name, code(eventStates(), state), nano(received), routes, len(e.Body), a.crc, h1, h2, expires); err != nil {
+		return store.Receipt{}, err
+	}
+	if _, _, err = w.exec("INSERT INTO bodies (event, info, body) VALUES (?, ?, ?)", int64(id), a.info, blob(e.Body)); err != nil {
+		return store.Receipt{}, err
 	}
 	switch state {
 	case event.Ignored:
-		w.ledger[ignored]++
+		w.count(ignored, "", 1)
 	case event.Quarantined:
-		w.ledger[quarantined]++
+		w.count(quarantined, "", 1)
 	default:
-		w.ledger[processed]++
+		w.count(processed, "", 1)
 	}
-	w.events++
-	if p.Route {
+	w.tx.uses[routes]++
+	w.tx.events++
+	if a.Route {
 		err = w.enqueue(now, newTask{
-			kind: run.TaskRoute, event: id, cause: run.Cause{Kind: run.Live}, gate: run.RouteGate, lane: run.LaneLive, order: p.Order,
+			kind: run.TaskRoute, event: id, cause: run.Cause{Kind: run.Live}, gate: run.RouteGate, lane: run.LaneLive, order: a.Order,
 		})
 	}
 	return store.Receipt{ID: id, State: state}, err
@@ -151,55 +151,15 @@ func blob(b []byte) []byte {
 	return b
 }
 
-// duplicate looks for a live delivery id and counts what came again.
-func (w *writer) duplicate(now time.Time, p *prepared) (receipt store.Receipt, found bool, err error) {
-	found, err = w.c.first(func(r row) error {
-		receipt = store.Receipt{
-			ID: event.ID(r.int(0)), Duplicate: true, State: word(eventStates(), r.int(1)),
-			Mismatch: r.int(2) != int64(len(p.Event.Body)) || uint32(r.int(3)) != p.crc,
-		}
-		return nil
-	}, "SELECT event, state, size, crc FROM keys WHERE hash = ?1 AND expires > ?2", p.hash, nano(now))
-	if err != nil || !found {
-		return store.Receipt{}, false, err
-	}
-	w.ledger[duplicate]++
-	_, _, err = w.c.exec("UPDATE events SET duplicates = duplicates + 1 WHERE id = ?1", int64(receipt.ID))
-	return receipt, true, err
-}
-
-// newTask is a task to be queued.
-type newTask struct {
-	kind  run.TaskKind
-	event event.ID
-	run   int64 // the row, 0 for none
-	path  string
-	cause run.Cause
-	gate  string
-	lane  run.Lane
-	order string
-	in    time.Duration
-}
-
-func (w *writer) enqueue(now time.Time, t newTask) error {
-	gate, err := w.name(t.gate)
+// duplicate counts what came again.
+func (w *writer) duplicate(a *arrival, first seen, err error) (store.Receipt, error) {
 	if err != nil {
-		return err
+		return store.Receipt{}, err
 	}
-	order := int64(0)
-	if t.order != "" {
-		if order, err = w.name(t.order); err != nil {
-			return err
-		}
-	}
-	w.lastTask++
-	w.touched = true
-	_, _, err = w.c.exec(`INSERT INTO tasks (id, kind, event, run, path, cause, ref, queue, ord, due, n, lost, first, token, lease, claimed, reclaimed)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, 0, 0, 0, 0)`,
-		w.lastTask, code(taskKinds(), t.kind), int64(t.event), t.run, t.path, code(causes(), t.cause.Kind), t.cause.Ref,
-		queue(gate, t.lane), order, nano(now.Add(t.in)))
-	return err
+	w.count(duplicate, "", 1)
+	_, _, err = w.exec("UPDATE events SET duplicates = duplicates + 1 WHERE id = ?", int64(first.event))
+	return store.Receipt{
+		ID: first.event, Duplicate: true, State: word(eventStates(), int64(first.state)),
+		Mismatch: first.size != len(a.Event.Body) || first.crc != a.crc,
+	}, err
 }
-
-// queue is the number of a gate's lane.
-func queue(gate int64, lane run.Lane) int64 { return gate*4 + code(lanes(), lane) }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -11,12 +12,19 @@ import (
 )
 
 // conn is one connection with its prepared statements. It is used by one goroutine at a time. It speaks to the driver itself, without
-// database/sql between: on the accept path that layer costs as much as SQLite does.
+// database/sql between: on the accept path that layer costs as much as SQLite does. Parameters are plain question marks: the driver
+// looks up the name of every other kind each time.
 type conn struct {
 	c     driver.Conn
-	stmts map[string]statement
+	stmts map[string]*prepared
 	args  []driver.NamedValue
-	row   []driver.Value
+	// ctx ends a long query; nil where none is long.
+	ctx context.Context
+}
+
+type prepared struct {
+	statement
+	row []driver.Value
 }
 
 type statement interface {
@@ -35,7 +43,7 @@ func open(path string, readOnly bool, pragmas ...string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c: c, stmts: map[string]statement{}}, nil
+	return &conn{c: c, stmts: map[string]*prepared{}}, nil
 }
 
 func (c *conn) close() error {
@@ -46,7 +54,7 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.c.Close())...)
 }
 
-func (c *conn) prepare(sql string) (statement, error) {
+func (c *conn) prepare(sql string) (*prepared, error) {
 	if s, ok := c.stmts[sql]; ok {
 		return s, nil
 	}
@@ -58,8 +66,9 @@ func (c *conn) prepare(sql string) (statement, error) {
 	if !ok {
 		return nil, errors.New("the driver's statements lack ExecContext")
 	}
-	c.stmts[sql] = st
-	return st, nil
+	p := &prepared{statement: st}
+	c.stmts[sql] = p
+	return p, nil
 }
 
 // bind puts arguments into the form that the driver takes; every integer as int64.
@@ -95,29 +104,56 @@ func (c *conn) exec(sql string, args ...any) (changed, id int64, err error) {
 	return changed, id, err
 }
 
-// query runs a statement and calls each for every row. The row is only valid during the call; its text and bytes may be kept.
+// query runs a statement and calls each for every row. The row is only valid during the call; its text and bytes may be kept. The same
+// statement must not be run again by each.
 func (c *conn) query(each func(row) error, sql string, args ...any) error {
 	s, err := c.prepare(sql)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(nil, c.bind(args)) //nolint:staticcheck // as in exec
+	rows, err := s.QueryContext(c.ctx, c.bind(args))
 	if err != nil {
 		return err
 	}
-	values := make([]driver.Value, len(rows.Columns()))
+	if s.row == nil {
+		s.row = make([]driver.Value, len(rows.Columns()))
+	}
 	for {
-		err := rows.Next(values)
+		err := rows.Next(s.row)
 		if errors.Is(err, io.EOF) {
 			return rows.Close()
 		}
 		if err == nil {
-			err = each(values)
+			err = each(s.row)
 		}
 		if err != nil {
 			return errors.Join(err, rows.Close())
 		}
 	}
+}
+
+// first runs a query for one row; found is false where there is none.
+func (c *conn) first(each func(row) error, sql string, args ...any) (found bool, err error) {
+	err = c.query(func(r row) error {
+		if found {
+			return nil
+		}
+		found = true
+		return each(r)
+	}, sql, args...)
+	return found, err
+}
+
+// exists says whether a query has a row.
+func (c *conn) exists(sql string, args ...any) (bool, error) {
+	return c.first(func(row) error { return nil }, sql, args...)
+}
+
+// one gives the integer of a query for one, 0 where there is none.
+func (c *conn) one(sql string, args ...any) (int64, error) {
+	var n int64
+	_, err := c.first(func(r row) error { n = r.int(0); return nil }, sql, args...)
+	return n, err
 }
 
 // row is one row of an answer.
@@ -146,16 +182,4 @@ func (r row) bytes(i int) []byte {
 		return []byte(v)
 	}
 	return nil
-}
-
-// first runs a query for one row; found is false where there is none.
-func (c *conn) first(each func(row) error, sql string, args ...any) (found bool, err error) {
-	err = c.query(func(r row) error {
-		if found {
-			return nil
-		}
-		found = true
-		return each(r)
-	}, sql, args...)
-	return found, err
 }

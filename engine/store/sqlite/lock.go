@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -27,15 +26,21 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// fileSystem names the file system under a path, and says what keeps it from holding a database: refused where SQLite's locks or
-// fsync do not work there, warning where an acknowledged event may not outlive the machine.
-func fileSystem(path string) (name, refused, warning string, err error) {
+// ErrFileSystem refuses a place where SQLite's locks or fsync do not work.
+var ErrFileSystem = errors.New("the store must lie on a local file system")
+
+// fileSystem names the file system of a directory. warning is set where an acknowledged event may not outlive the machine; ErrFileSystem
+// refuses what cannot hold a database at all.
+func fileSystem(dir string) (name, warning string, err error) {
 	var st unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(path), &st); err != nil {
-		return "", "", "", fmt.Errorf("asking for the file system of %s: %w", filepath.Dir(path), err)
+	if err := unix.Statfs(dir, &st); err != nil {
+		return "", "", fmt.Errorf("asking for the file system of %s: %w", dir, err)
 	}
-	name, refused, warning = judge(int64(st.Type))
-	return name, refused, warning, nil
+	name, refused, warning := judge(int64(st.Type))
+	if refused != "" {
+		return name, "", fmt.Errorf("%s lies on %s, which %s: %w", dir, name, refused, ErrFileSystem)
+	}
+	return name, warning, nil
 }
 
 // judge knows file systems by the numbers of statfs(2).

@@ -27,7 +27,7 @@ func (s *Store) PutRevision(ctx context.Context, r store.Revision) error {
 	if err != nil {
 		return fmt.Errorf("writing a revision as JSON: %w", err)
 	}
-	return s.submit(ctx, func(w *writer, now time.Time) error {
+	return s.submit(ctx, 0, func(w *writer, now time.Time) error {
 		digest, err := w.name(r.Digest)
 		if err != nil {
 			return err
@@ -36,16 +36,16 @@ func (s *Store) PutRevision(ctx context.Context, r store.Revision) error {
 		if err := w.setMeta("put", w.lastPut); err != nil {
 			return err
 		}
-		changed, _, err := w.c.exec("UPDATE revisions SET put = ?2, stored = ?3 WHERE digest = ?1", digest, w.lastPut, nano(now))
+		changed, _, err := w.exec("UPDATE revisions SET put = ?, stored = ? WHERE digest = ?", w.lastPut, nano(now), digest)
 		if err != nil || changed > 0 {
 			return err
 		}
 		for i, f := range files {
-			if _, _, err := w.c.exec("INSERT INTO sources (hash, data) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING", f.Hash, blob(r.Files[i].Data)); err != nil {
+			if _, _, err := w.exec("INSERT INTO sources (hash, data) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING", f.Hash, blob(r.Files[i].Data)); err != nil {
 				return err
 			}
 		}
-		_, _, err = w.c.exec("INSERT INTO revisions (digest, kind, name, put, stored, files) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+		_, _, err = w.exec("INSERT INTO revisions (digest, kind, name, put, stored, files) VALUES (?, ?, ?, ?, ?, ?)",
 			digest, r.Kind, r.Name, w.lastPut, nano(now), doc)
 		return err
 	})
@@ -55,19 +55,19 @@ const revisionColumns = "SELECT n.name, v.kind, v.name, v.stored, v.files FROM r
 
 // Revision implements store.Store.
 func (s *Store) Revision(ctx context.Context, digest string) (store.Revision, error) {
-	return s.revision(ctx, fmt.Sprintf("revision %q", digest), revisionColumns+"WHERE n.name = ?1", digest)
+	return s.revision(ctx, fmt.Sprintf("revision %q", digest), revisionColumns+"WHERE n.name = ?", digest)
 }
 
 // LastSnapshot implements store.Store.
 func (s *Store) LastSnapshot(ctx context.Context) (store.Revision, error) {
-	return s.revision(ctx, "last snapshot", revisionColumns+"WHERE v.kind = ?1 ORDER BY v.put DESC LIMIT 1", store.SnapshotRevision)
+	return s.revision(ctx, "last snapshot", revisionColumns+"WHERE v.kind = ? ORDER BY v.put DESC LIMIT 1", store.SnapshotRevision)
 }
 
 func (s *Store) revision(ctx context.Context, what, sql string, arg any) (store.Revision, error) {
 	var out store.Revision
-	err := s.read(ctx, func(c *conn) error {
+	err := s.read(ctx, func(v *view) error {
 		var files []revisionFile
-		found, err := c.first(func(r row) error {
+		found, err := v.c.first(func(r row) error {
 			out = store.Revision{Digest: r.text(0), Kind: r.text(1), Name: r.text(2), Stored: at(r.int(3))}
 			return json.Unmarshal(r.bytes(4), &files)
 		}, sql, arg)
@@ -79,13 +79,13 @@ func (s *Store) revision(ctx context.Context, what, sql string, arg any) (store.
 		}
 		for _, f := range files {
 			var data []byte
-			if found, err = c.first(func(r row) error { data = r.bytes(0); return nil }, "SELECT data FROM sources WHERE hash = ?1", f.Hash); err != nil {
+			if found, err = v.c.first(func(r row) error { data = r.bytes(0); return nil }, "SELECT data FROM sources WHERE hash = ?", f.Hash); err != nil {
 				return fmt.Errorf("reading %s: %w", what, err)
 			}
 			if sum := sha256.Sum256(data); !found || string(sum[:]) != string(f.Hash) {
 				return fmt.Errorf("%s: %s: %w", what, f.Path, store.ErrCorrupt)
 			}
-			out.Files = append(out.Files, store.RevisionFile{Path: f.Path, Data: data})
+			out.Files = append(out.Files, store.RevisionFile{Path: f.Path, Data: blob(data)})
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 )
 
@@ -9,50 +10,52 @@ func migrations() []string {
 	return []string{schema1}
 }
 
+// schema1 is lean on purpose: a commit writes whole pages, so what counts is how many trees a row touches and that their keys grow.
+// Times are nanoseconds since 1970; words of closed lists are numbers (codes.go).
 const schema1 = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
--- Words that come again and again: providers, event names, pipelines, gates, content types, digests.
+-- Words that come again and again: providers, event names, pipelines, gates, digests.
 CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
+-- What lists filter by. A delivery id's hash (h1, h2) and the end of its window lie here until they are moved to keys.
 CREATE TABLE events (
 	id INTEGER PRIMARY KEY, provider INTEGER NOT NULL, name INTEGER NOT NULL, state INTEGER NOT NULL, received INTEGER NOT NULL,
 	duplicates INTEGER NOT NULL, routes INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,
-	request TEXT NOT NULL, delivery TEXT NOT NULL, info BLOB NOT NULL
+	h1 INTEGER, h2 INTEGER, expires INTEGER
 );
-CREATE TABLE bodies (event INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE INDEX events_unusual ON events (state) WHERE state >= 2;
+-- What lists show (info, as JSON) before what they do not: a row is read only as far as it is asked for.
+CREATE TABLE bodies (event INTEGER PRIMARY KEY, info BLOB NOT NULL, body BLOB NOT NULL);
 
--- Delivery ids seen. day is that of the window's end, so that what expires together lies together.
+-- Delivery ids seen, by the day on which their window ends, so that what expires together lies together.
 CREATE TABLE keys (
-	hash BLOB PRIMARY KEY, event INTEGER NOT NULL, state INTEGER NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL,
-	expires INTEGER NOT NULL, day INTEGER NOT NULL
+	day INTEGER NOT NULL, h1 INTEGER NOT NULL, h2 INTEGER NOT NULL, event INTEGER NOT NULL, state INTEGER NOT NULL,
+	size INTEGER NOT NULL, crc INTEGER NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (day, h1, h2)
 ) WITHOUT ROWID;
-CREATE INDEX keys_day ON keys (day, event);
 
--- queue is gate * 4 + lane; token is 0 while nobody holds the task.
+-- queue is gate * 4 + lane. stage: 0 may be claimed, 1 claimed, 2 waits behind another task of its order key.
+-- ord is the hash of the order key okey, NULL where there is none.
 CREATE TABLE tasks (
-	id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, event INTEGER NOT NULL, run INTEGER NOT NULL, path TEXT NOT NULL,
-	cause INTEGER NOT NULL, ref TEXT NOT NULL, queue INTEGER NOT NULL, ord INTEGER NOT NULL, due INTEGER NOT NULL, n INTEGER NOT NULL,
-	lost INTEGER NOT NULL, first INTEGER NOT NULL, token INTEGER NOT NULL, lease INTEGER NOT NULL, claimed INTEGER NOT NULL,
-	reclaimed INTEGER NOT NULL
+	id INTEGER PRIMARY KEY, event INTEGER NOT NULL, run INTEGER NOT NULL, queue INTEGER NOT NULL, stage INTEGER NOT NULL,
+	due INTEGER NOT NULL, kind INTEGER NOT NULL, path TEXT NOT NULL, n INTEGER NOT NULL, lost INTEGER NOT NULL, back INTEGER NOT NULL,
+	first INTEGER NOT NULL, claimed INTEGER NOT NULL, cause INTEGER NOT NULL, ref TEXT NOT NULL, ord INTEGER, okey TEXT
 );
-CREATE INDEX tasks_waiting ON tasks (queue, due, id) WHERE token = 0;
-CREATE INDEX tasks_held ON tasks (lease) WHERE token > 0;
-CREATE INDEX tasks_out ON tasks (ord) WHERE ord > 0 AND token > 0;
+CREATE INDEX tasks_ready ON tasks (queue, due) WHERE stage = 0;
 CREATE INDEX tasks_run ON tasks (run) WHERE run > 0;
+CREATE INDEX tasks_order ON tasks (ord, stage, queue, due) WHERE ord IS NOT NULL;
 
 CREATE TABLE runs (
 	id INTEGER PRIMARY KEY, event INTEGER NOT NULL, key INTEGER NOT NULL, pipeline INTEGER NOT NULL, revision INTEGER NOT NULL,
-	cause INTEGER NOT NULL, ref TEXT NOT NULL, state INTEGER NOT NULL, outcome INTEGER NOT NULL, version INTEGER NOT NULL,
-	round INTEGER NOT NULL, now INTEGER NOT NULL, created INTEGER NOT NULL, finished INTEGER NOT NULL,
-	reason TEXT NOT NULL, message TEXT NOT NULL, trace TEXT NOT NULL, labels BLOB NOT NULL
+	state INTEGER NOT NULL, outcome INTEGER NOT NULL, version INTEGER NOT NULL, round INTEGER NOT NULL, now INTEGER NOT NULL,
+	created INTEGER NOT NULL, finished INTEGER NOT NULL, additions INTEGER NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+	info BLOB NOT NULL
 );
 CREATE UNIQUE INDEX runs_id ON runs (event, key);
-CREATE INDEX runs_unfinished ON runs (state, id) WHERE state IN (0, 2);
+CREATE INDEX runs_unfinished ON runs (state) WHERE state IN (0, 2);
 
--- What each settlement added to a run: steps and attempts.
-CREATE TABLE additions (id INTEGER PRIMARY KEY, run INTEGER NOT NULL, doc BLOB NOT NULL);
-CREATE INDEX additions_run ON additions (run, id);
+-- What each settlement added to a run, steps and attempts, as JSON. id is the run's row times 2^24 plus the addition's number.
+CREATE TABLE additions (id INTEGER PRIMARY KEY, doc BLOB NOT NULL);
 
 CREATE TABLE gates (name INTEGER PRIMARY KEY, state INTEGER NOT NULL, reason TEXT NOT NULL, since INTEGER NOT NULL, version INTEGER NOT NULL);
 
@@ -62,20 +65,25 @@ CREATE TABLE requests (event INTEGER NOT NULL, run INTEGER NOT NULL, what TEXT N
 
 CREATE TABLE revisions (digest INTEGER PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, put INTEGER NOT NULL, stored INTEGER NOT NULL,
 	files BLOB NOT NULL);
-CREATE TABLE sources (hash BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (hash BLOB PRIMARY KEY, data BLOB NOT NULL);
+-- How many runs and events name a digest.
+CREATE TABLE uses (digest INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 
-CREATE TABLE ledger (term TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger (term TEXT NOT NULL, pipeline TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (term, pipeline)) WITHOUT ROWID;
 `
 
-// migrate brings the file to the newest schema, each step in a transaction of its own. A file of a newer Headgate is refused.
+// ErrNewerSchema refuses a file that a newer version has written.
+var ErrNewerSchema = errors.New("the file was written by a newer version of Headgate")
+
+// migrate brings the file to the newest schema, each step in a transaction of its own.
 func migrate(c *conn) (int, error) {
-	var have int64
-	if _, err := c.first(func(r row) error { have = r.int(0); return nil }, "PRAGMA user_version"); err != nil {
+	have, err := c.one("PRAGMA user_version")
+	if err != nil {
 		return 0, fmt.Errorf("reading the schema number: %w", err)
 	}
 	steps := migrations()
 	if have > int64(len(steps)) {
-		return 0, fmt.Errorf("the file has schema %d, and this version knows %d: it was written by a newer Headgate", have, len(steps))
+		return 0, fmt.Errorf("schema %d, and this version knows %d: %w", have, len(steps), ErrNewerSchema)
 	}
 	for i := int(have); i < len(steps); i++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT;", steps[i], i+1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
@@ -14,16 +15,18 @@ import (
 
 // Settle implements store.Store.
 func (s *Store) Settle(ctx context.Context, settlements []store.Settlement) ([]error, error) {
-	ready := make([]settlement, len(settlements))
+	batch, bytes := make([]settlement, len(settlements)), 0
 	for i := range settlements {
-		if err := ready[i].from(&settlements[i]); err != nil {
+		batch[i].Settlement = settlements[i]
+		if err := batch[i].prepare(); err != nil {
 			return nil, err
 		}
+		bytes += batch[i].bytes
 	}
 	errs := make([]error, len(settlements))
-	err := s.submit(ctx, func(w *writer, now time.Time) error {
-		for i := range ready {
-			refused, err := w.settle(now, &ready[i])
+	err := s.submit(ctx, bytes, func(w *writer, now time.Time) error {
+		for i := range batch {
+			refused, err := w.settle(now, &batch[i])
 			if err != nil {
 				return err
 			}
@@ -37,69 +40,57 @@ func (s *Store) Settle(ctx context.Context, settlements []store.Settlement) ([]e
 	return errs, nil
 }
 
-// settlement is a settlement with all that can be worked out before the writer has it.
+// settlement is a store.Settlement with all that can be worked out before the writer has it.
 type settlement struct {
-	*store.Settlement
-	runs   [][]byte // the additions of NewRuns
-	labels [][]byte
-	delta  []byte // the addition of Run
-	events []prepared
+	store.Settlement
+	docs   [][]byte // the first additions of NewRuns
+	infos  [][]byte // the details of NewRuns
+	delta  []byte   // the addition of Run
+	events []arrival
+	bytes  int
 }
 
-func (p *settlement) from(st *store.Settlement) error {
-	p.Settlement = st
+// runInfo is what no list of runs filters by.
+type runInfo struct {
+	Cause  run.Cause         `json:"cause,omitzero"`
+	Trace  string            `json:"traceparent,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+func (st *settlement) prepare() (err error) {
+	st.docs, st.infos = make([][]byte, len(st.NewRuns)), make([][]byte, len(st.NewRuns))
 	for i := range st.NewRuns {
-		doc, err := document(addition{Steps: st.NewRuns[i].Steps})
-		if err != nil {
+		n := &st.NewRuns[i]
+		if st.docs[i], err = document(addition{Steps: n.Steps}); err != nil {
 			return err
 		}
-		labels, err := json.Marshal(st.NewRuns[i].Run.Labels)
-		if err != nil {
-			return fmt.Errorf("writing labels as JSON: %w", err)
+		if st.infos[i], err = json.Marshal(runInfo{Cause: n.Run.Cause, Trace: n.Run.Trace, Labels: n.Run.Labels}); err != nil {
+			return fmt.Errorf("writing a run's details as JSON: %w", err)
 		}
-		p.runs, p.labels = append(p.runs, doc), append(p.labels, labels)
+		st.bytes += len(st.docs[i])
 	}
 	if st.Run != nil {
-		doc, err := document(addition{Steps: st.Run.Steps, Attempts: st.Run.Attempts})
-		if err != nil {
+		delta := *st.Run // a copy, as in arrival
+		st.Run = &delta
+		if st.delta, err = document(addition{Steps: delta.Steps, Attempts: delta.Attempts}); err != nil {
 			return err
 		}
-		p.delta = doc
+		st.bytes += len(st.delta)
 	}
-	p.events = make([]prepared, len(st.Events))
-	for i := range st.Events {
-		if err := p.events[i].from(&st.Events[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// document gives an addition as it is stored; nil where there is nothing in it.
-func document(a addition) ([]byte, error) {
-	if len(a.Steps) == 0 && len(a.Attempts) == 0 && !a.Reset {
-		return nil, nil
-	}
-	doc, err := json.Marshal(a)
-	if err != nil {
-		return nil, fmt.Errorf("writing steps as JSON: %w", err)
-	}
-	return doc, nil
+	events, bytes, err := prepare(st.Events)
+	st.events, st.bytes = events, st.bytes+bytes
+	return err
 }
 
 // settle checks all that may refuse the settlement before it writes anything.
 func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
-	var t taskRow
-	found, err := w.c.first(func(r row) error { t = scanTask(r); return nil },
-		"SELECT "+taskColumns+" FROM tasks t WHERE t.id = ?1 AND t.token = ?2 AND t.token > 0", st.Held.Task, st.Held.Token)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
+	cl := w.claims.holder(st.Held)
+	if cl == nil {
 		return store.ErrFenced, nil
 	}
 	var moved runState
 	if st.Run != nil {
+		found := false
 		if moved, found, err = w.runState(st.Run.ID); err != nil {
 			return nil, err
 		}
@@ -110,17 +101,17 @@ func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
 			return store.ErrMoved, nil
 		}
 	}
-	if err := w.after(now, &t, st.Then); err != nil {
+	if err := w.after(now, cl, st.Then); err != nil {
 		return nil, err
 	}
 	if st.Routed {
-		if _, _, err := w.c.exec("UPDATE events SET state = ?2 WHERE id = ?1 AND state = ?3", t.event,
-			code(eventStates(), event.Routed), code(eventStates(), event.Accepted)); err != nil {
+		if _, _, err := w.exec("UPDATE events SET state = ? WHERE id = ? AND state = ?", code(eventStates(), event.Routed), cl.task.event,
+			code(eventStates(), event.Accepted)); err != nil {
 			return nil, err
 		}
 	}
 	for i := range st.NewRuns {
-		if err := w.begin(now, &st.NewRuns[i], st.runs[i], st.labels[i]); err != nil {
+		if err := w.beginRun(now, &st.NewRuns[i], st.docs[i], st.infos[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -135,159 +126,202 @@ func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
 		}
 	}
 	if st.Gate != nil {
-		if err := w.writeGate(*st.Gate); err != nil {
-			return nil, err
-		}
+		return nil, w.writeGate(*st.Gate)
 	}
 	return nil, nil
 }
 
 // after closes the task or makes it wait again.
-func (w *writer) after(now time.Time, t *taskRow, then store.Then) error {
-	if t.ord != 0 {
-		w.touched = true // the next of the order key may go
-	}
+func (w *writer) after(now time.Time, cl *claim, then store.Then) error {
+	w.claims.end(w, cl)
+	t := &cl.task
 	if !then.Again {
-		_, _, err := w.c.exec("DELETE FROM tasks WHERE id = ?1", t.id)
-		return err
+		if _, _, err := w.exec("DELETE FROM tasks WHERE id = ?", t.id); err != nil {
+			return err
+		}
+		return w.reorder(t.ord)
 	}
 	q, first := t.queue, t.first
 	if then.Lane != "" {
-		q = t.gate()*4 + code(lanes(), then.Lane)
+		q = queue(t.gate(), then.Lane)
 	}
 	if !then.First.IsZero() {
 		first = nano(then.First)
 	}
-	w.touched = true
-	_, _, err := w.c.exec("UPDATE tasks SET token = 0, lost = 0, reclaimed = 0, queue = ?2, due = ?3, n = ?4, first = ?5 WHERE id = ?1",
-		t.id, q, nano(now.Add(then.In)), then.N, first)
-	return err
+	w.tx.touched = true
+	if _, _, err := w.exec("UPDATE tasks SET stage = 0, lost = 0, back = 0, queue = ?, due = ?, n = ?, first = ? WHERE id = ?",
+		q, nano(now.Add(then.In)), then.N, first, t.id); err != nil {
+		return err
+	}
+	return w.reorder(t.ord)
 }
 
-// runState is what a settlement must know of a run.
+// runState is what the writer must know of a run.
 type runState struct {
-	row      int64
-	id       run.ID
-	pipeline string
-	version  int64
-	round    int64
-	state    run.State
-	outcome  run.Outcome
+	row, revision, version, additions int64
+	id                                run.ID
+	pipeline                          string
+	state                             run.State
+	outcome                           run.Outcome
 }
 
 func (w *writer) runState(id run.ID) (runState, bool, error) {
-	out := runState{id: id}
+	s := runState{id: id}
+	pipeline := int64(0)
 	found, err := w.c.first(func(r row) error {
-		out.row, out.pipeline, out.version, out.round = r.int(0), w.words[r.int(1)], r.int(2), r.int(3)
-		out.state, out.outcome = word(runStates(), r.int(4)), word(outcomes(), r.int(5))
+		s.row, pipeline, s.revision, s.version, s.additions = r.int(0), r.int(1), r.int(2), r.int(3), r.int(4)
+		s.state, s.outcome = word(runStates(), r.int(5)), word(outcomes(), r.int(6))
 		return nil
-	}, "SELECT id, pipeline, version, round, state, outcome FROM runs WHERE event = ?1 AND key = ?2", int64(id.Event), int64(id.Key))
-	return out, found, err
+	}, "SELECT id, pipeline, revision, version, additions, state, outcome FROM runs WHERE event = ? AND key = ?", int64(id.Event), int64(id.Key))
+	if err != nil || !found {
+		return s, false, err
+	}
+	s.pipeline, err = w.names.word(w.c, pipeline)
+	return s, true, err
 }
 
-func (w *writer) begin(now time.Time, n *store.NewRun, doc, labels []byte) error {
+func (w *writer) beginRun(now time.Time, n *store.NewRun, doc, info []byte) error {
 	r := &n.Run
-	if _, found, err := w.runState(r.ID); err != nil || found {
+	pipeline, err := w.name(r.Pipeline)
+	if err != nil {
 		return err
 	}
-	names, err := w.nameAll(r.Pipeline, r.Revision)
+	revision, err := w.name(r.Revision)
 	if err != nil {
 		return err
 	}
 	state := cmp.Or(r.State, run.Open)
-	created, finished := r.Created, r.Finished
-	if created.IsZero() {
-		created = now
-	}
-	if state != run.Open && finished.IsZero() {
-		finished = now
-	}
-	w.lastRun++
-	if _, _, err = w.c.exec(`INSERT INTO runs (id, event, key, pipeline, revision, cause, ref, state, outcome, version, round, now, created, finished,
-		reason, message, trace, labels) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)`,
-		w.lastRun, int64(r.ID.Event), int64(r.ID.Key), names[0], names[1], code(causes(), r.Cause.Kind), r.Cause.Ref,
-		code(runStates(), state), code(outcomes(), r.Outcome), r.Version, r.Round, nano(r.Now), nano(created), nano(finished),
-		r.Reason, r.Message, r.Trace, blob(labels)); err != nil {
-		return err
-	}
-	if doc != nil {
-		if _, _, err = w.c.exec("INSERT INTO additions (run, doc) VALUES (?1, ?2)", w.lastRun, doc); err != nil {
-			return err
-		}
-	}
-	w.ledger[runTerm(r.Pipeline, termMade)]++
-	w.ledger[runTerm(r.Pipeline, stateTerm(state, r.Outcome))]++
-	if state != run.Open {
-		return nil
-	}
-	return w.addTasks(now, w.lastRun, r.ID, n.Tasks)
-}
-
-func (w *writer) move(now time.Time, r *runState, d *store.RunDelta, doc []byte) error {
-	state := cmp.Or(d.State, run.Open)
-	finished := int64(0)
+	finished, additions := int64(0), 0
 	if state != run.Open {
 		finished = nano(now)
 	}
-	if _, _, err := w.c.exec("UPDATE runs SET state = ?2, outcome = ?3, reason = ?4, message = ?5, version = version + 1, finished = ?6 WHERE id = ?1",
-		r.row, code(runStates(), state), code(outcomes(), d.Outcome), d.Reason, d.Message, finished); err != nil {
+	if doc != nil {
+		additions = 1
+	}
+	changed, _, err := w.exec(`INSERT INTO runs (id, event, key, pipeline, revision, state, outcome, version, round, now, created, finished,
+		additions, reason, message, info) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		w.lastRun+1, int64(r.ID.Event), int64(r.ID.Key), pipeline, revision, code(runStates(), state), code(outcomes(), r.Outcome),
+		r.Version, r.Round, nano(r.Now), nano(now), finished, additions, r.Reason, r.Message, info)
+	if err != nil || changed == 0 {
 		return err
 	}
-	if doc != nil {
-		if _, _, err := w.c.exec("INSERT INTO additions (run, doc) VALUES (?1, ?2)", r.row, doc); err != nil {
-			return err
-		}
+	w.lastRun++
+	row := w.lastRun
+	if err := w.add(row, 0, doc); err != nil {
+		return err
 	}
-	w.ledger[runTerm(r.pipeline, stateTerm(r.state, r.outcome))]--
-	w.ledger[runTerm(r.pipeline, stateTerm(state, d.Outcome))]++
-	if state == run.Open {
-		return w.addTasks(now, r.row, r.id, d.Tasks)
+	w.recount(r.Pipeline, "", made)
+	w.recount(r.Pipeline, "", standing(state, r.Outcome))
+	w.tx.uses[revision]++
+	if state != run.Open {
+		return nil
 	}
-	w.touched = true // an order key may be free
-	_, _, err := w.c.exec("DELETE FROM tasks WHERE run = ?1 AND run > 0", r.row)
-	return err
-}
-
-func (w *writer) addTasks(now time.Time, row64 int64, id run.ID, tasks []store.NewTask) error {
-	for _, n := range tasks {
-		open, err := w.c.first(func(row) error { return nil }, "SELECT 1 FROM tasks WHERE run = ?1 AND run > 0 AND path = ?2 AND kind = ?3",
-			row64, n.Path, code(taskKinds(), n.Kind))
-		if err != nil {
-			return err
-		}
-		if open {
+	for i, t := range n.Tasks {
+		if slices.ContainsFunc(n.Tasks[:i], func(o store.NewTask) bool { return o.Path == t.Path && o.Kind == t.Kind }) {
 			continue
 		}
-		if err := w.enqueue(now, newTask{
-			kind: n.Kind, event: id.Event, run: row64, path: n.Path, gate: n.Gate, lane: cmp.Or(n.Lane, run.LaneLive), order: n.Order, in: n.In,
-		}); err != nil {
+		if err := w.addTask(now, row, r.ID.Event, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// The terms of the ledger, as they are stored.
-const (
-	recorded    = "requests.recorded"
-	processed   = "requests.processed"
-	duplicate   = "requests.duplicate"
-	ignored     = "requests.ignored"
-	quarantined = "requests.quarantined"
-	prunedTerm  = "requests.pruned"
-
-	termMade   = "made"
-	termPruned = "pruned"
-)
-
-// runTerm names a term of a pipeline: the term first, for a pipeline's name may hold a dot.
-func runTerm(pipeline, term string) string { return "runs." + term + "." + pipeline }
-
-func stateTerm(s run.State, o run.Outcome) string {
-	switch s {
-	case run.Open, run.Parked, run.Dropped:
-		return string(s)
-	case run.Done:
+func (w *writer) move(now time.Time, r *runState, d *store.RunDelta, doc []byte) error {
+	state := cmp.Or(d.State, run.Open)
+	finished, additions := int64(0), r.additions
+	if state != run.Open {
+		finished = nano(now)
 	}
-	return string(cmp.Or(o, run.Completed))
+	if doc != nil {
+		additions++
+	}
+	if _, _, err := w.exec(`UPDATE runs SET state = ?, outcome = ?, reason = ?, message = ?, version = version + 1, finished = ?, additions = ? WHERE id = ?`,
+		code(runStates(), state), code(outcomes(), d.Outcome), d.Reason, d.Message, finished, additions, r.row); err != nil {
+		return err
+	}
+	if err := w.add(r.row, r.additions, doc); err != nil {
+		return err
+	}
+	w.recount(r.pipeline, standing(r.state, r.outcome), standing(state, d.Outcome))
+	if state != run.Open {
+		return w.closeTasks(r.row)
+	}
+	for _, t := range d.Tasks {
+		open, err := w.c.exists("SELECT 1 FROM tasks WHERE run = ? AND run > 0 AND path = ? AND kind = ?", r.row, t.Path, code(taskKinds(), t.Kind))
+		if err != nil {
+			return err
+		}
+		if open {
+			continue
+		}
+		if err := w.addTask(now, r.row, r.id.Event, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) addTask(now time.Time, row int64, ev event.ID, t store.NewTask) error {
+	return w.enqueue(now, newTask{
+		kind: t.Kind, event: ev, run: row, path: t.Path, gate: t.Gate, lane: cmp.Or(t.Lane, run.LaneLive), order: t.Order, in: t.In,
+	})
+}
+
+// closeTasks closes all tasks of a run that has ended, claimed ones too.
+func (w *writer) closeTasks(id int64) error {
+	for _, cl := range w.claims.of(id) {
+		w.claims.end(w, cl)
+	}
+	var orders []int64
+	if w.ordered {
+		if err := w.c.query(func(r row) error { orders = append(orders, r.int(0)); return nil },
+			"SELECT DISTINCT ord FROM tasks WHERE run = ? AND run > 0 AND ord IS NOT NULL", id); err != nil {
+			return err
+		}
+	}
+	if _, _, err := w.exec("DELETE FROM tasks WHERE run = ? AND run > 0", id); err != nil {
+		return err
+	}
+	for _, ord := range orders {
+		if err := w.reorder(ord); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addition is what one settlement added to a run.
+type addition struct {
+	// Reset says that failed and skipped steps before it are gone: the run was retried.
+	Reset    bool          `json:"reset,omitempty"`
+	Steps    []run.Step    `json:"steps,omitempty"`
+	Attempts []run.Attempt `json:"attempts,omitempty"`
+}
+
+// document gives an addition as it is stored; nil where there is nothing in it.
+func document(a addition) ([]byte, error) {
+	if len(a.Steps) == 0 && len(a.Attempts) == 0 && !a.Reset {
+		return nil, nil
+	}
+	doc, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("writing steps as JSON: %w", err)
+	}
+	return doc, nil
+}
+
+// maxAdditions of one run can be told apart.
+const maxAdditions = 1 << 24
+
+// add writes a run's n-th addition.
+func (w *writer) add(row, n int64, doc []byte) error {
+	if doc == nil {
+		return nil
+	}
+	if n >= maxAdditions {
+		return fmt.Errorf("a run has more than %d settlements", maxAdditions)
+	}
+	_, _, err := w.exec("INSERT INTO additions (id, doc) VALUES (?, ?)", row*maxAdditions+n, doc)
+	return err
 }

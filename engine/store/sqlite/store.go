@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -38,12 +37,13 @@ type Observer interface {
 
 // The store's fixed bounds.
 const (
-	maxBatch = 512      // pieces of work that share a commit: more would only make the first of them wait
-	readers  = 4        // read connections: lists are few, claims read what they hand out
-	cacheKiB = 32 << 10 // of the writer; readers have a fourth
-	// checkpointPages is how much the log may grow before it is copied into the file. Larger ones cost p99 (60 ms against 9 to 14).
-	checkpointPages = 1000
-	walLimit        = 64 << 20
+	maxBatch      = 512     // pieces of work that share a commit: more would only make the first of them wait
+	maxBatchBytes = 4 << 20 // of bodies and steps that share a commit, for the same reason
+	readers       = 4       // read connections: lists are few, claims read what they hand out
+	cacheKiB      = 32 << 10
+	readCacheKiB  = 8 << 10
+	// pageBytes fit a small webhook whole; larger pages cost small rows more than they save large bodies.
+	pageBytes = 4 << 10
 )
 
 // Store is a store.Store in a SQLite file.
@@ -56,15 +56,21 @@ type Store struct {
 	pool    chan *conn
 
 	life    sync.Mutex
-	started bool
+	running bool
 	stopped bool
 	lock    *os.File
 	w       *writer
+	opened  int           // connections of the pool
+	started chan struct{} // closed when the store is ready
+	closing chan struct{} // closed when it takes no more work
 	done    chan struct{} // closed when the writer has returned
-	closing chan struct{}
-	info    atomic.Pointer[store.Info]
-	broken  atomic.Bool
-	clock   *clock
+
+	names       *names
+	claims      *claims
+	clock       *clock
+	checkpoints *checkpoints
+	info        atomic.Pointer[store.Info]
+	broken      atomic.Bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -79,32 +85,33 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: Path: %w", err)
 	}
 	o.Path = abs
-	log := o.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{
-		o: o, log: log, changed: make(chan struct{}, 1), fatal: make(chan error, 1), work: make(chan *job, maxBatch),
-		pool: make(chan *conn, readers), done: make(chan struct{}), closing: make(chan struct{}),
+		o: o, log: o.Logger.With("component", "store"), changed: make(chan struct{}, 1), fatal: make(chan error, 1),
+		work: make(chan *job, maxBatch), pool: make(chan *conn, readers),
+		started: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
+		names: newNames(), claims: newClaims(),
 	}
 	s.info.Store(&store.Info{Kind: "sqlite", Path: abs})
 	return s, nil
 }
 
-// Start locks and opens the file, brings its schema up to date and takes back what a dead process held: its leases count as lost, so
-// that work goes on at once.
-func (s *Store) Start(context.Context) error {
+// Start locks and opens the file, brings its schema up to date and takes back what a dead process held: its claims count as lost, so
+// that work goes on at once. A store is started once. The error wraps ErrLocked, ErrFileSystem or ErrNewerSchema where that is why.
+func (s *Store) Start(ctx context.Context) error {
 	s.life.Lock()
 	defer s.life.Unlock()
-	if s.started || s.stopped {
+	if s.running || s.stopped {
 		return errors.New("the store has been started already")
 	}
 	if err := s.open(); err != nil {
-		s.closeAll()
-		return err
+		return errors.Join(fmt.Errorf("opening %s: %w", s.o.Path, err), s.closeAll(ctx))
 	}
-	s.started = true
+	s.running = true
 	go s.w.run()
+	close(s.started)
 	s.signal()
 	return nil
 }
@@ -113,23 +120,22 @@ func (s *Store) open() error {
 	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o750); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
-	fs, refused, warning, err := fileSystem(s.o.Path)
+	fs, warning, err := fileSystem(filepath.Dir(s.o.Path))
 	if err != nil {
 		return err
-	}
-	if refused != "" {
-		return fmt.Errorf("%s lies on %s, which %s", s.o.Path, fs, refused)
 	}
 	if s.lock, err = lockFile(s.o.Path); err != nil {
 		return err
 	}
-	c, err := open(s.o.Path, false, "busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",
-		fmt.Sprintf("cache_size(-%d)", cacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
-		fmt.Sprintf("journal_size_limit(%d)", walLimit))
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", s.o.Path, err)
+	if err := private(s.o.Path); err != nil {
+		return err
 	}
-	s.w = &writer{s: s, c: c, linger: time.NewTimer(time.Hour)}
+	c, err := open(s.o.Path, false, "busy_timeout(5000)", fmt.Sprintf("page_size(%d)", pageBytes), "journal_mode(WAL)", "synchronous(FULL)",
+		"temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", cacheKiB), "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", logKeptBytes))
+	if err != nil {
+		return err
+	}
+	s.w = &writer{s: s, c: c, names: s.names, claims: s.claims}
 	if err := checkDurability(c); err != nil {
 		return err
 	}
@@ -143,37 +149,49 @@ func (s *Store) open() error {
 		}
 	}
 	if err := s.w.load(); err != nil {
-		return fmt.Errorf("reading the state of %s: %w", s.o.Path, err)
+		return fmt.Errorf("reading its state: %w", err)
 	}
 	for range readers {
-		r, err := open(s.o.Path, true, "busy_timeout(5000)", "query_only(1)", fmt.Sprintf("cache_size(-%d)", cacheKiB/4))
+		r, err := open(s.o.Path, true, "busy_timeout(5000)", "query_only(1)", fmt.Sprintf("cache_size(-%d)", readCacheKiB))
 		if err != nil {
-			return fmt.Errorf("opening %s for reading: %w", s.o.Path, err)
+			return fmt.Errorf("opening it for reading: %w", err)
 		}
 		s.pool <- r
+		s.opened++
+	}
+	if s.checkpoints, err = startCheckpoints(s); err != nil {
+		return err
 	}
 	s.info.Store(&store.Info{Kind: "sqlite", Path: s.o.Path, FileSystem: fs, Warning: warning, Schema: schema})
 	return nil
 }
 
+// private makes the file, readable by its owner only, where there is none: bodies hold what senders meant for us alone.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("making the file: %w", err)
+	}
+	return f.Close()
+}
+
 // checkDurability asks SQLite what it really does: a build or a file system may not do what it was told.
 func checkDurability(c *conn) error {
-	var journal string
-	var level int64
-	_, err := c.first(func(r row) error { journal = r.text(0); return nil }, "PRAGMA journal_mode")
-	if err != nil {
+	journal := ""
+	if _, err := c.first(func(r row) error { journal = r.text(0); return nil }, "PRAGMA journal_mode"); err != nil {
 		return fmt.Errorf("asking for the journal: %w", err)
 	}
-	if _, err = c.first(func(r row) error { level = r.int(0); return nil }, "PRAGMA synchronous"); err != nil {
+	level, err := c.one("PRAGMA synchronous")
+	if err != nil {
 		return fmt.Errorf("asking for the durability: %w", err)
 	}
 	if journal != "wal" || level < 2 {
-		return fmt.Errorf("the file runs with journal %q and synchronous %d, not with wal and FULL: acknowledged events could be lost", journal, level)
+		return fmt.Errorf("it runs with journal %q and synchronous %d, not with wal and FULL: acknowledged events could be lost", journal, level)
 	}
 	return nil
 }
 
-// Stop finishes the commits under way and closes the file.
+// Stop finishes the commits under way and closes the file. When ctx ends first it gives the reason, and may be called again.
 func (s *Store) Stop(ctx context.Context) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -181,32 +199,43 @@ func (s *Store) Stop(ctx context.Context) error {
 		s.stopped = true
 		close(s.closing)
 	}
-	if !s.started {
+	if !s.running {
 		return nil
 	}
 	select {
 	case <-s.done:
 	case <-ctx.Done():
-		select {
-		case <-s.done:
-		default:
-			return fmt.Errorf("waiting for the last commit: %w", context.Cause(ctx))
-		}
+		return fmt.Errorf("waiting for the last commit: %w", context.Cause(ctx))
 	}
-	s.started = false
-	return s.closeAll()
+	if err := s.closeAll(ctx); err != nil {
+		return err
+	}
+	s.running = false
+	return nil
 }
 
-func (s *Store) closeAll() error {
+// closeAll closes what is open, the lock last.
+func (s *Store) closeAll(ctx context.Context) error {
+	if s.checkpoints != nil {
+		s.checkpoints.stop()
+		s.checkpoints = nil
+	}
 	var errs []error
-	for len(s.pool) > 0 {
-		errs = append(errs, (<-s.pool).close())
+	for ; s.opened > 0; s.opened-- {
+		select {
+		case c := <-s.pool:
+			errs = append(errs, c.close())
+		case <-ctx.Done():
+			return errors.Join(append(errs, fmt.Errorf("waiting for the last reader: %w", context.Cause(ctx)))...)
+		}
 	}
 	if s.w != nil && s.w.c != nil {
 		errs = append(errs, s.w.c.close())
+		s.w.c = nil
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
+		s.lock = nil
 	}
 	return errors.Join(errs...)
 }
@@ -224,87 +253,53 @@ func (s *Store) signal() {
 // Info says what durability this file really has.
 func (s *Store) Info() store.Info { return *s.info.Load() }
 
-// Fatal receives the error after which nothing can be acknowledged any more. The process must end; its next start recovers.
+// Fatal receives the error after which nothing can be acknowledged any more: the disk has failed to write, to sync or to read back. The
+// process must end; its next start recovers.
 func (s *Store) Fatal() <-chan error { return s.fatal }
 
-// read lends a connection for reading. What was committed before it began is seen.
-func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+// fail ends the store: from now on every write is refused.
+func (s *Store) fail(err error) {
+	if s.broken.Swap(true) {
+		return
+	}
+	s.log.Error("the store has failed; nothing is acknowledged any more", "error", err)
+	s.fatal <- err
+}
+
+// read lends a connection for reading, in one transaction. What was committed before it began is seen.
+func (s *Store) read(ctx context.Context, f func(*view) error) error {
+	return s.lend(ctx, nil, f)
+}
+
+// readLong is read for what may look at many rows: it ends with ctx.
+func (s *Store) readLong(ctx context.Context, f func(*view) error) error {
+	return s.lend(ctx, ctx, f)
+}
+
+func (s *Store) lend(ctx, interrupt context.Context, f func(*view) error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
+	}
 	select {
 	case <-s.closing:
-		return fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
+		return errClosing
+	case <-s.started:
 	default:
+		return fmt.Errorf("the store is not started: %w", store.ErrUnavailable)
 	}
 	select {
 	case c := <-s.pool:
-		defer func() { s.pool <- c }()
-		// One transaction, so that several queries see one state.
+		c.ctx = interrupt
+		defer func() { c.ctx = nil; s.pool <- c }()
 		if _, _, err := c.exec("BEGIN"); err != nil {
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}
-		err := f(c)
-		_, _, _ = c.exec("COMMIT")
+		err := f(&view{c: c, names: s.names})
+		_, _, _ = c.exec("COMMIT") // it wrote nothing
 		return err
 	case <-s.closing:
-		return fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
+		return errClosing
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 	}
-}
-
-// clock is the store's time. It follows the process's monotonic clock from where the file left off, so that a wall clock that is set
-// back reopens neither delivery ids nor leases.
-type clock struct {
-	now  func() time.Time // given by a test; nil else
-	base time.Time
-	from time.Time
-
-	mu   sync.Mutex
-	high time.Time
-}
-
-func newClock(now func() time.Time, high time.Time) *clock {
-	c := &clock{now: now, high: high}
-	c.from = time.Now()
-	c.base = c.from.Round(0)
-	if high.After(c.base) {
-		c.base = high
-	}
-	return c
-}
-
-func (c *clock) time() time.Time {
-	t := time.Time{}
-	if c.now != nil {
-		t = c.now().Round(0)
-	} else {
-		t = c.base.Add(time.Since(c.from))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t.After(c.high) {
-		c.high = t
-	}
-	return c.high.UTC()
-}
-
-// nano stores a time; the zero time is 0.
-func nano(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-// at reads what nano stored.
-func at(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
-}
-
-// nextID gives an id above all that were given, at the store's time.
-func (w *writer) nextID(now time.Time) event.ID {
-	w.lastEvent = max(event.NewID(now, 0), w.lastEvent+1)
-	return w.lastEvent
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/headgate/headgate/engine/store"
 )
 
-// job is a piece of work for the writer. do runs inside the transaction and keeps what it found out for its caller; its error is
-// SQLite's and ends the transaction. What a caller may be refused is no error of do.
+// job is a piece of work for the writer. do runs inside the transaction and keeps what it found out for its caller; its error ends the
+// transaction. It may be run again where the transaction failed because of another's. What a caller may be refused is no error of do.
 type job struct {
-	do   func(w *writer, now time.Time) error
-	done chan error
+	do    func(w *writer, now time.Time) error
+	bytes int
+	done  chan error
 }
 
 // writer owns the one connection that writes, and what is known without asking it. Only its goroutine touches any of it.
@@ -34,40 +35,49 @@ type writer struct {
 	tokens    int64 // reserved in the file up to here
 	highSaved time.Time
 
-	last, before int // how many shared the last two commits
-	linger       *time.Timer
-
-	names   map[string]int64
-	words   map[int64]string
-	fresh   []string // names made by the transaction under way
+	names   *names
+	claims  *claims
+	keys    *keys
 	gates   map[int64]store.Gate
-	ledger  map[string]int64 // changes of the transaction under way
-	events  int
-	touched bool // the transaction changed what Due tells
-	regated bool
+	ordered bool // there may be tasks with order keys
+	written int  // bytes added to the log since it was last copied, by a guess
+
+	tx tx
 }
 
-// linger is how long a batch waits for callers that are expected back: a fraction of what a commit takes on most disks.
-const linger = time.Millisecond
+// tx is what the transaction under way has done so far.
+type tx struct {
+	began   bool
+	wrote   bool
+	touched bool // it changed what Due tells
+	events  int
+	bytes   int // what it adds to the log, by a guess
+	ledger  map[term]int64
+	uses    map[int64]int64
+	undo    []func() // puts what is kept in memory back, last first
+	kept    []func() // runs once it is committed
+}
 
 // tokenBlock tokens are reserved at once, so that they grow over restarts without a write for each.
 const tokenBlock = 1 << 20
 
 // submit hands work to the writer and waits until it is durable. A caller that goes away may find its work done.
-func (s *Store) submit(ctx context.Context, do func(w *writer, now time.Time) error) error {
-	if s.broken.Load() {
-		return fmt.Errorf("the store has failed: %w", store.ErrUnavailable)
+func (s *Store) submit(ctx context.Context, bytes int, do func(w *writer, now time.Time) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 	}
-	j := &job{do: do, done: make(chan error, 1)}
 	select {
 	case <-s.closing:
-		return fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
+		return errClosing
+	case <-s.started:
 	default:
+		return fmt.Errorf("the store is not started: %w", store.ErrUnavailable)
 	}
+	j := &job{do: do, bytes: bytes, done: make(chan error, 1)}
 	select {
 	case s.work <- j:
 	case <-s.closing:
-		return fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
+		return errClosing
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 	}
@@ -81,102 +91,102 @@ func (s *Store) submit(ctx context.Context, do func(w *writer, now time.Time) er
 		case err := <-j.done:
 			return err
 		default:
-			return fmt.Errorf("the store is closed: %w", store.ErrUnavailable)
+			return errClosing
 		}
 	}
 }
+
+var errClosing = fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
 
 // run is the writer's loop: it ends when the store is closing and nothing waits any more.
 func (w *writer) run() {
 	defer close(w.s.done)
 	for {
-		var first *job
-		select {
-		case first = <-w.s.work:
-		case <-w.s.closing:
-			select {
-			case first = <-w.s.work:
-			default:
-				return
-			}
+		batch := w.next()
+		if batch == nil {
+			break
 		}
-		batch := w.gather(first)
-		err := w.transact(batch)
-		for _, j := range batch {
-			j.done <- err
+		w.commitAll(batch)
+		w.s.checkpoints.between(w)
+	}
+	if high := w.s.clock.time(); high.After(w.highSaved) && !w.s.broken.Load() {
+		if err := w.transact([]*job{{do: func(w *writer, now time.Time) error { w.highSaved = now; return w.setMeta("high", nano(now)) }}}); err != nil {
+			w.s.log.Warn("noting the time at the end", "error", err)
 		}
 	}
 }
 
-// gather takes all that waits. Callers that were answered by the last commits are likely to come back at once: it waits a moment for
-// as many as those were, so that they share a commit instead of taking turns. A caller that is alone is never kept waiting.
-func (w *writer) gather(first *job) []*job {
-	batch := append(make([]*job, 0, w.last+w.before+1), first)
-	expected := min(w.last+w.before, maxBatch)
-	var late <-chan time.Time
-	for len(batch) < maxBatch {
+// next waits for work and takes all that waits; nil when the store is closing and there is none.
+func (w *writer) next() []*job {
+	var first *job
+	select {
+	case first = <-w.s.work:
+	case <-w.s.closing:
 		select {
-		case j := <-w.s.work:
-			batch = append(batch, j)
-			continue
+		case first = <-w.s.work:
 		default:
+			return nil
 		}
-		if len(batch) >= expected {
-			break
-		}
-		if late == nil {
-			w.linger.Reset(linger)
-			late = w.linger.C
-		}
+	}
+	batch, bytes := []*job{first}, first.bytes
+	for len(batch) < maxBatch && bytes < maxBatchBytes {
 		select {
 		case j := <-w.s.work:
-			batch = append(batch, j)
-			continue
-		case <-late:
-		case <-w.s.closing:
+			batch, bytes = append(batch, j), bytes+j.bytes
+		default:
+			return batch
 		}
-		break
 	}
-	w.last, w.before = len(batch), w.last
 	return batch
 }
 
-// transact does a batch in one transaction. Its error has been told to the engine where it is final.
+// commitAll does a batch in one transaction and answers each. Where that fails for a reason that may be one job's alone, such as a
+// value that is too large, each gets a transaction of its own.
+func (w *writer) commitAll(batch []*job) {
+	err := w.transact(batch)
+	if err == nil || len(batch) == 1 || w.s.broken.Load() {
+		for _, j := range batch {
+			j.done <- err
+		}
+		return
+	}
+	for _, j := range batch {
+		j.done <- w.transact([]*job{j})
+	}
+}
+
+// transact does a batch in one transaction. Its error wraps ErrUnavailable and has been told to the engine where it is final.
 func (w *writer) transact(batch []*job) error {
 	if w.s.broken.Load() {
 		return fmt.Errorf("the store has failed: %w", store.ErrUnavailable)
 	}
 	started := time.Now()
-	now := w.s.clock.time()
-	w.fresh, w.ledger, w.events, w.touched, w.regated = w.fresh[:0], map[string]int64{}, 0, false, false
-	err := w.attempt(batch, now)
+	w.tx = tx{ledger: map[term]int64{}, uses: map[int64]int64{}, undo: w.tx.undo[:0], kept: w.tx.kept[:0]}
+	err := w.attempt(batch, w.s.clock.time())
 	if err == nil {
-		if w.s.o.Observer != nil {
-			w.s.o.Observer.Commit(w.events, time.Since(started))
+		for _, f := range w.tx.kept {
+			f()
 		}
-		if w.touched {
+		if w.tx.wrote {
+			w.written += w.tx.bytes
+		}
+		if w.tx.wrote && w.s.o.Observer != nil {
+			w.s.o.Observer.Commit(w.tx.events, time.Since(started))
+		}
+		if w.tx.touched {
 			w.s.signal()
 		}
 		return nil
 	}
-	_, _, _ = w.c.exec("ROLLBACK") // where the error has rolled back already, this one fails and changes nothing
-	for _, name := range w.fresh {
-		delete(w.words, w.names[name])
-		delete(w.names, name)
+	if w.tx.began {
+		_, _, _ = w.c.exec("ROLLBACK") // where the error has rolled back already, this one fails and changes nothing
+	}
+	for _, f := range slices.Backward(w.tx.undo) {
+		f()
 	}
 	w.tokens = w.token // what was reserved may have gone with the transaction
-	if w.regated {
-		if again := w.loadGates(); again != nil {
-			err = errors.Join(err, again)
-		}
-	}
 	if final(err) {
-		w.s.broken.Store(true)
-		w.s.log.Error("the store has failed; nothing is acknowledged any more", "error", err)
-		select {
-		case w.s.fatal <- fmt.Errorf("writing the store: %w", err):
-		default:
-		}
+		w.s.fail(fmt.Errorf("writing the store: %w", err))
 	} else {
 		w.s.log.Warn("the store could not commit", "error", err)
 	}
@@ -184,39 +194,79 @@ func (w *writer) transact(batch []*job) error {
 }
 
 func (w *writer) attempt(batch []*job, now time.Time) error {
-	if _, _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
+	w.keys.freeze(w.lastEvent)
 	for _, j := range batch {
+		w.tx.bytes += j.bytes
 		if err := j.do(w, now); err != nil {
 			return err
 		}
 	}
-	if err := w.account(now); err != nil {
-		return err
+	if w.tx.wrote {
+		if err := w.keys.move(w, now); err != nil {
+			return err
+		}
+		if err := w.account(now); err != nil {
+			return err
+		}
+		if w.s.o.BeforeCommit != nil {
+			w.s.o.BeforeCommit()
+		}
 	}
-	if w.s.o.BeforeCommit != nil {
-		w.s.o.BeforeCommit()
+	if !w.tx.began {
+		return nil
 	}
 	_, _, err := w.c.exec("COMMIT")
 	return err
 }
 
+// exec writes; the first write of a batch begins the transaction.
+func (w *writer) exec(sql string, args ...any) (changed, id int64, err error) {
+	if err := w.begin(); err != nil {
+		return 0, 0, err
+	}
+	changed, id, err = w.c.exec(sql, args...)
+	w.tx.bytes += rowBytes
+	w.tx.wrote = w.tx.wrote || changed > 0
+	return changed, id, err
+}
+
+func (w *writer) begin() error {
+	if w.tx.began {
+		return nil
+	}
+	if _, _, err := w.c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	w.tx.began = true
+	return nil
+}
+
+// undo notes how to put back what was changed in memory, should the transaction fail.
+func (w *writer) undo(f func()) { w.tx.undo = append(w.tx.undo, f) }
+
 // account writes the counters that the batch changed, and how far the clock has come.
 func (w *writer) account(now time.Time) error {
-	for term, n := range w.ledger {
+	for t, n := range w.tx.ledger {
 		if n == 0 {
 			continue
 		}
-		if _, _, err := w.c.exec("INSERT INTO ledger (term, n) VALUES (?1, ?2) ON CONFLICT (term) DO UPDATE SET n = n + ?2", term, n); err != nil {
+		if _, _, err := w.exec("INSERT INTO ledger (term, pipeline, n) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", t.name, t.pipeline, n); err != nil {
+			return err
+		}
+	}
+	for digest, n := range w.tx.uses {
+		if n == 0 {
+			continue
+		}
+		if _, _, err := w.exec("INSERT INTO uses (digest, n) VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n", digest, n); err != nil {
 			return err
 		}
 	}
 	if now.Sub(w.highSaved) >= time.Second {
-		if err := w.setMeta("high", nano(now)); err != nil {
-			return err
-		}
+		saved := w.highSaved
+		w.undo(func() { w.highSaved = saved })
 		w.highSaved = now
+		return w.setMeta("high", nano(now))
 	}
 	return nil
 }
@@ -228,11 +278,18 @@ func final(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return slices.Contains([]int{sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN}, e.Code()&0xff)
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_IOERR:
+		// The shared index of the log could not grow (no space) or memory ran out: neither says anything of the disk's contents.
+		return e.Code() != sqlite3.SQLITE_IOERR_SHMSIZE && e.Code() != sqlite3.SQLITE_IOERR_NOMEM
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
 }
 
 func (w *writer) setMeta(key string, value int64) error {
-	_, _, err := w.c.exec("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2", key, value)
+	_, _, err := w.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value)
 	return err
 }
 
@@ -243,62 +300,40 @@ func (w *writer) load() error {
 		return err
 	}
 	w.s.clock = newClock(w.s.o.Now, at(meta["high"]))
-	w.names, w.words = map[string]int64{}, map[int64]string{}
-	if err := w.c.query(func(r row) error {
-		w.names[r.text(1)], w.words[r.int(0)] = r.int(0), r.text(1)
-		return nil
-	}, "SELECT id, name FROM names"); err != nil {
-		return err
-	}
-	var last [3]int64
-	for i, sql := range []string{"SELECT max(id) FROM events", "SELECT max(id) FROM tasks", "SELECT max(id) FROM runs"} {
-		if _, err := w.c.first(func(r row) error { last[i] = r.int(0); return nil }, sql); err != nil {
+	for _, last := range []struct {
+		into *int64
+		sql  string
+	}{
+		{(*int64)(&w.lastEvent), "SELECT max(id) FROM events"},
+		{&w.lastTask, "SELECT max(id) FROM tasks"},
+		{&w.lastRun, "SELECT max(id) FROM runs"},
+	} {
+		n, err := w.c.one(last.sql)
+		if err != nil {
 			return err
 		}
+		*last.into = n
 	}
-	w.lastEvent, w.lastTask, w.lastRun = event.ID(max(last[0], meta["event"])), last[1], max(last[2], meta["run"])
+	// Pruning and closing may have taken the last ones away; what follows must still be above them.
+	w.lastEvent, w.lastRun = max(w.lastEvent, event.ID(meta["event"])), max(w.lastRun, meta["run"])
 	w.lastPut, w.token, w.tokens = meta["put"], meta["token"], meta["token"]
+	var err error
+	if w.ordered, err = w.c.exists("SELECT 1 FROM tasks WHERE ord IS NOT NULL LIMIT 1"); err != nil {
+		return err
+	}
 	if err := w.loadGates(); err != nil {
 		return err
 	}
-	return w.transact([]*job{{do: func(w *writer, now time.Time) error { return w.takeBack(now, true) }}})
+	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time()); err != nil {
+		return err
+	}
+	return w.transact([]*job{{do: (*writer).takeBackAll}})
 }
 
-func (w *writer) loadGates() error {
-	w.gates = map[int64]store.Gate{}
-	return w.c.query(func(r row) error {
-		w.gates[r.int(0)] = store.Gate{
-			Name: w.words[r.int(0)], State: word(gateStates(), r.int(1)), Reason: r.text(2), Since: at(r.int(3)), Version: r.int(4),
-		}
-		return nil
-	}, "SELECT name, state, reason, since, version FROM gates")
-}
-
-// name gives the id of a word, a new one where it was never seen.
-func (w *writer) name(text string) (int64, error) {
-	if id, ok := w.names[text]; ok {
-		return id, nil
-	}
-	_, id, err := w.c.exec("INSERT INTO names (name) VALUES (?1)", text)
-	if err != nil {
-		return 0, err
-	}
-	w.names[text], w.words[id] = id, text
-	w.fresh = append(w.fresh, text)
-	return id, nil
-}
-
-// nameAll gives the ids of several words.
-func (w *writer) nameAll(texts ...string) ([]int64, error) {
-	ids := make([]int64, len(texts))
-	for i, text := range texts {
-		id, err := w.name(text)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = id
-	}
-	return ids, nil
+// nextID gives an id above all that were given, at the store's time.
+func (w *writer) nextID(now time.Time) event.ID {
+	w.lastEvent = store.NextID(now, w.lastEvent)
+	return w.lastEvent
 }
 
 // nextToken gives a fencing token above all that were given.

@@ -130,8 +130,8 @@ func tokensGrow(s *suite) {
 }
 
 func claimedRecord(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	c := s.claimOne("slack", run.LaneLive)
+	id := s.begun("p", hook("Tell", "chat"))
+	c := s.claimOne("chat", run.LaneLive)
 	if c.Run == nil {
 		s.Fatal("no run")
 	}
@@ -205,17 +205,17 @@ func changedTells(s *suite) {
 	told("an append")
 	c := s.claimOne(run.RouteGate, run.LaneLive)
 	drain()
-	n := newRun(id, "p", hook("Tell", "slack"))
+	n := newRun(id, "p", hook("Tell", "chat"))
 	s.mustSettle(store.Settlement{Held: c.Held(), Routed: true, NewRuns: []store.NewRun{n}})
 	told("a settlement")
-	c = s.claimOne("slack", run.LaneLive)
+	c = s.claimOne("chat", run.LaneLive)
 	drain()
 	wants(s, "Release", s.store.Release(s.Context(), []store.Held{c.Held()}), nil)
 	told("a release")
 	drain()
-	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "slack", State: store.GatePaused}), nil)
+	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GatePaused}), nil)
 	drain()
-	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "slack", State: store.GateOpen, Version: 1}), nil)
+	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GateOpen, Version: 1}), nil)
 	told("an opened gate")
 	drain()
 	if n, err := s.store.Replay(s.Context(), "r1", []event.ID{id}); n != 1 || err != nil {

@@ -16,14 +16,14 @@ func clockChecks() []check {
 
 func jumpBack(s *suite) {
 	first := s.append(delivered("x", "d"))[0]
-	s.routed("p", hook("Tell", "slack"))
-	c := s.claim("slack", run.LaneLive, 1, time.Minute)[0]
+	s.routed("p", hook("Tell", "chat"))
+	c := s.claim("chat", run.LaneLive, 1, time.Minute)[0]
 	for _, back := range []time.Duration{time.Second, time.Hour, 24 * time.Hour} {
 		s.clock.advance(-back)
 		if r := s.append(delivered("x", "d"))[0]; !r.Duplicate || r.ID != first.ID {
 			s.Errorf("%v back: %+v, want a duplicate of %s", back, r, first.ID)
 		}
-		if got := len(s.claim("slack", run.LaneLive, 1, time.Minute)); got != 0 {
+		if got := len(s.claim("chat", run.LaneLive, 1, time.Minute)); got != 0 {
 			s.Errorf("%v back: the task was handed out twice", back)
 		}
 		next := s.append(arrival("y"))[0].ID

@@ -23,15 +23,15 @@ func leaseChecks() []check {
 }
 
 func leaseRunsOut(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	first := s.claim("slack", run.LaneLive, 1, 30*time.Second)[0]
+	id := s.begun("p", hook("Tell", "chat"))
+	first := s.claim("chat", run.LaneLive, 1, 30*time.Second)[0]
 	claimed := s.clock.now()
 	s.clock.advance(30*time.Second - time.Nanosecond)
-	if got := len(s.claim("slack", run.LaneLive, 1, time.Minute)); got != 0 {
+	if got := len(s.claim("chat", run.LaneLive, 1, time.Minute)); got != 0 {
 		s.Fatal("the task was handed out before the lease had run out")
 	}
 	s.clock.advance(time.Nanosecond)
-	c := s.claimOne("slack", run.LaneLive)
+	c := s.claimOne("chat", run.LaneLive)
 	want := first.Task
 	want.Lost, want.N, want.Token, want.First = 1, 1, c.Task.Token, claimed
 	same(s, "task", c.Task, want)
@@ -39,7 +39,7 @@ func leaseRunsOut(s *suite) {
 		s.Errorf("reclaimed %t with token %d after %d", c.Reclaimed, c.Task.Token, first.Task.Token)
 	}
 	same(s, "attempts", s.record(id).Attempts, []run.Attempt{{
-		Path: "Tell", N: 1, Destination: "slack", Started: claimed, Took: 30 * time.Second,
+		Path: "Tell", N: 1, Destination: "chat", Started: claimed, Took: 30 * time.Second,
 		Outcome: run.AttemptUnknown, Code: store.CodeLeaseLost,
 	}})
 	if got := s.record(id).Run.Version; got != 1 {
@@ -66,17 +66,17 @@ func lostWithoutHook(s *suite) {
 }
 
 func lostInARow(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
+	id := s.begun("p", hook("Tell", "chat"))
 	for i := range 3 {
-		c := s.claimOne("slack", run.LaneLive)
+		c := s.claimOne("chat", run.LaneLive)
 		if c.Task.Lost != i || c.Task.N != i {
 			s.Errorf("claim %d: lost %d, n %d, want both %d", i, c.Task.Lost, c.Task.N, i)
 		}
 		s.clock.advance(time.Minute)
 	}
-	c := s.claimOne("slack", run.LaneLive)
+	c := s.claimOne("chat", run.LaneLive)
 	s.mustSettle(store.Settlement{Held: c.Held(), Then: store.Then{Again: true, N: c.Task.N + 1}})
-	if c = s.claimOne("slack", run.LaneLive); c.Task.Lost != 0 || c.Task.N != 4 || c.Reclaimed {
+	if c = s.claimOne("chat", run.LaneLive); c.Task.Lost != 0 || c.Task.N != 4 || c.Reclaimed {
 		s.Errorf("after a settlement: lost %d, n %d, reclaimed %t, want 0, 4, false", c.Task.Lost, c.Task.N, c.Reclaimed)
 	}
 	for i, a := range s.record(id).Attempts {
@@ -87,15 +87,15 @@ func lostInARow(s *suite) {
 }
 
 func staleSettlement(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	stale := s.claim("slack", run.LaneLive, 1, time.Second)[0]
+	id := s.begun("p", hook("Tell", "chat"))
+	stale := s.claim("chat", run.LaneLive, 1, time.Second)[0]
 	s.clock.advance(2 * time.Second)
-	holder := s.claimOne("slack", run.LaneLive)
+	holder := s.claimOne("chat", run.LaneLive)
 	before, ledger := s.record(id), s.ledger()
-	gate := store.Gate{Name: "slack", State: store.GateDisabled}
+	gate := store.Gate{Name: "chat", State: store.GateDisabled}
 	for _, held := range []store.Held{stale.Held(), {Task: holder.Task.ID, Token: holder.Task.Token + 1}, {Task: holder.Task.ID}, {Task: 999999, Token: 1}} {
 		wants(s, fmt.Sprintf("settling %+v", held), s.settle(store.Settlement{
-			Held: held, Routed: true, NewRuns: []store.NewRun{newRun(id.Event, "other", hook("Tell", "slack"))},
+			Held: held, Routed: true, NewRuns: []store.NewRun{newRun(id.Event, "other", hook("Tell", "chat"))},
 			Run: &store.RunDelta{
 				ID: id, Version: 1, State: run.Done, Outcome: run.Completed, Steps: []run.Step{step("Tell", run.StepDone)},
 				Attempts: []run.Attempt{attempt("Tell", 1, run.AttemptOK)},
@@ -105,20 +105,20 @@ func staleSettlement(s *suite) {
 	}
 	same(s, "record", s.record(id), before)
 	same(s, "ledger", s.ledger(), ledger)
-	if g, err := s.store.Gate(s.Context(), "slack"); err != nil || g.State != "" || g.Version != 0 {
+	if g, err := s.store.Gate(s.Context(), "chat"); err != nil || g.State != "" || g.Version != 0 {
 		s.Errorf("the gate became %+v, %v", g, err)
 	}
 	s.mustSettle(store.Settlement{Held: holder.Held()})
 }
 
 func lateHolder(s *suite) {
-	s.begun("p", hook("Tell", "slack"), hook("Other", "other"))
-	c := s.claim("slack", run.LaneLive, 1, time.Second)[0]
+	s.begun("p", hook("Tell", "chat"), hook("Other", "other"))
+	c := s.claim("chat", run.LaneLive, 1, time.Second)[0]
 	s.clock.advance(time.Hour)
 	s.mustSettle(store.Settlement{Held: c.Held()})
 	c = s.claim("other", run.LaneLive, 1, time.Second)[0]
 	s.clock.advance(time.Hour)
-	s.claim("slack", run.LaneLive, 1, time.Second) // takes back what ran out, at any gate
+	s.claim("chat", run.LaneLive, 1, time.Second) // takes back what ran out, at any gate
 	wants(s, "settling what was taken back", s.settle(store.Settlement{Held: c.Held()}), store.ErrFenced)
 }
 
@@ -145,10 +145,10 @@ func extend(s *suite) {
 }
 
 func release(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	first := s.claimOne("slack", run.LaneLive)
+	id := s.begun("p", hook("Tell", "chat"))
+	first := s.claimOne("chat", run.LaneLive)
 	wants(s, "Release", s.store.Release(s.Context(), []store.Held{first.Held(), {Task: 77, Token: 7}}), nil)
-	c := s.claimOne("slack", run.LaneLive)
+	c := s.claimOne("chat", run.LaneLive)
 	want := first.Task
 	want.Token = c.Task.Token
 	same(s, "task", c.Task, want)
@@ -156,7 +156,7 @@ func release(s *suite) {
 		s.Errorf("a released task is reclaimed %t with attempts %v", c.Reclaimed, s.record(id).Attempts)
 	}
 	wants(s, "a stale release", s.store.Release(s.Context(), []store.Held{first.Held()}), nil)
-	if got := len(s.claim("slack", run.LaneLive, 1, time.Minute)); got != 0 {
+	if got := len(s.claim("chat", run.LaneLive, 1, time.Minute)); got != 0 {
 		s.Error("a stale release freed the task of another holder")
 	}
 	wants(s, "settling what was released", s.settle(store.Settlement{Held: first.Held()}), store.ErrFenced)
@@ -164,11 +164,11 @@ func release(s *suite) {
 }
 
 func lostAtRestart(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"), hook("Later", "slack"))
-	before := s.claim("slack", run.LaneLive, 1, time.Hour)[0]
+	id := s.begun("p", hook("Tell", "chat"), hook("Later", "chat"))
+	before := s.claim("chat", run.LaneLive, 1, time.Hour)[0]
 	s.restart()
 	wants(s, "settling a claim of before", s.settle(store.Settlement{Held: before.Held()}), store.ErrFenced)
-	c := s.claim("slack", run.LaneLive, 10, time.Minute)
+	c := s.claim("chat", run.LaneLive, 10, time.Minute)
 	if len(c) != 2 || c[0].Task.Path != "Tell" || !c[0].Reclaimed || c[0].Task.Lost != 1 || c[0].Task.N != 1 {
 		s.Fatalf("claimed %+v, want Tell reclaimed first", c)
 	}

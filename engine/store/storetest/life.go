@@ -20,8 +20,8 @@ func lifeChecks() []check {
 }
 
 func stopped(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	c := s.claimOne("slack", run.LaneLive)
+	id := s.begun("p", hook("Tell", "chat"))
+	c := s.claimOne("chat", run.LaneLive)
 	for range 2 {
 		wants(s, "Stop", s.store.Stop(s.Context()), nil)
 	}
@@ -29,7 +29,7 @@ func stopped(s *suite) {
 	errs := map[string]error{}
 	_, errs["Append"] = s.store.Append(ctx, []store.Arrival{arrival("x")})
 	_, errs["Settle"] = s.store.Settle(ctx, []store.Settlement{{Held: c.Held()}})
-	_, errs["Claim"] = s.store.Claim(ctx, store.Claim{Gate: "slack", Lane: run.LaneLive, Max: 1, Lease: time.Minute})
+	_, errs["Claim"] = s.store.Claim(ctx, store.Claim{Gate: "chat", Lane: run.LaneLive, Max: 1, Lease: time.Minute})
 	_, errs["Extend"] = s.store.Extend(ctx, []store.Held{c.Held()}, time.Minute)
 	errs["Release"] = s.store.Release(ctx, []store.Held{c.Held()})
 	errs["Retry"] = s.store.Retry(ctx, "r", id, "")

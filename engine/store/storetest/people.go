@@ -26,9 +26,9 @@ func peopleChecks() []check {
 // parked makes a run with a done, a failed and a skipped step that is parked.
 func (s *suite) parked(pipeline string) run.ID {
 	s.Helper()
-	id := s.begun(pipeline, hook("Tell", "slack"))
+	id := s.begun(pipeline, hook("Tell", "chat"))
 	s.mustSettle(store.Settlement{
-		Held: s.claimOne("slack", run.LaneLive).Held(),
+		Held: s.claimOne("chat", run.LaneLive).Held(),
 		Run: &store.RunDelta{
 			ID: id, Version: 1, State: run.Parked, Reason: "retries_spent", Message: "no answer",
 			Steps: []run.Step{step("Tell", run.StepFailed), step("After", run.StepSkipped)},
@@ -93,7 +93,7 @@ func drop(s *suite) {
 }
 
 func wrongState(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
+	id := s.begun("p", hook("Tell", "chat"))
 	wants(s, "retrying an open run", s.store.Retry(s.Context(), "r", id, ""), store.ErrWrongState)
 	wants(s, "dropping an open run", s.store.Drop(s.Context(), "r", id), store.ErrWrongState)
 	missing := run.NewID(id.Event, "missing", run.Cause{Kind: run.Live})
@@ -106,7 +106,7 @@ func wrongState(s *suite) {
 	_, err = s.store.Body(s.Context(), 12345)
 	wants(s, "reading no body", err, store.ErrNotFound)
 	// A request that was refused may be made again when the run is parked.
-	s.mustSettle(store.Settlement{Held: s.claimOne("slack", run.LaneLive).Held(), Run: &store.RunDelta{ID: id, Version: 1, State: run.Parked}})
+	s.mustSettle(store.Settlement{Held: s.claimOne("chat", run.LaneLive).Held(), Run: &store.RunDelta{ID: id, Version: 1, State: run.Parked}})
 	wants(s, "retrying with the refused id", s.store.Retry(s.Context(), "r", id, ""), nil)
 	if got := s.record(id).Run.State; got != run.Open {
 		s.Errorf("the run is %s, want open", got)

@@ -135,8 +135,8 @@ func taskOnce(s *suite) {
 }
 
 func dueAgain(s *suite) {
-	id := s.begun("p", hook("Tell", "slack"))
-	first := s.claimOne("slack", run.LaneLive)
+	id := s.begun("p", hook("Tell", "chat"))
+	first := s.claimOne("chat", run.LaneLive)
 	began := s.clock.now().Add(-time.Second)
 	s.mustSettle(store.Settlement{
 		Held: first.Held(), Then: store.Then{Again: true, In: 5 * time.Second, N: 1, Lane: run.LaneRetry, First: began},
@@ -145,11 +145,11 @@ func dueAgain(s *suite) {
 	want := first.Task
 	want.Token, want.N, want.Lane, want.First, want.Due = 0, 1, run.LaneRetry, began, s.clock.now().Add(5*time.Second)
 	same(s, "task", s.record(id).Tasks, []run.Task{want})
-	if len(s.claim("slack", run.LaneLive, 1, time.Minute))+len(s.claim("slack", run.LaneRetry, 1, time.Minute)) != 0 {
+	if len(s.claim("chat", run.LaneLive, 1, time.Minute))+len(s.claim("chat", run.LaneRetry, 1, time.Minute)) != 0 {
 		s.Error("the task was handed out early")
 	}
 	s.clock.advance(5 * time.Second)
-	c := s.claimOne("slack", run.LaneRetry)
+	c := s.claimOne("chat", run.LaneRetry)
 	s.mustSettle(store.Settlement{Held: c.Held(), Then: store.Then{Again: true, N: 2}})
 	want.N, want.Due = 2, s.clock.now()
 	same(s, "task, the second time", s.record(id).Tasks, []run.Task{want})

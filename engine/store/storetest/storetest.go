@@ -310,7 +310,7 @@ func hook(path, gate string) store.NewTask {
 
 func attempt(path string, n int, o run.AttemptOutcome) run.Attempt {
 	return run.Attempt{
-		Path: path, N: n, Destination: "slack", Line: "POST https://hooks.example/<<env.X>>",
+		Path: path, N: n, Destination: "chat", Line: "POST https://hooks.example/<<env.X>>",
 		Started: time.Date(2026, 3, 1, 12, 0, 1, 5, time.UTC), Took: time.Second, Outcome: o, Code: "http_503", Status: 503,
 		RetryAfter: 3 * time.Second, Answer: "busy",
 	}

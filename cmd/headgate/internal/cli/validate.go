@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,12 +27,27 @@ type validateFlags struct {
 	format      string
 }
 
-// The formats of findings.
+// The formats of findings, as the flag names them.
 const (
-	formatText   = "text"
-	formatJSON   = "json"
-	formatGitHub = "github"
+	formatNames = "text|json|github"
+	formatText  = "text"
+	formatJSON  = "json"
 )
+
+// findingPrinter prints findings in one format.
+type findingPrinter func(w io.Writer, findings []diag.Finding) error
+
+// printer gives the printer of a format, or nil for one that does not exist.
+func (a *app) printer(format string) findingPrinter {
+	text := func(w io.Writer, findings []diag.Finding) error {
+		return diag.WriteText(w, findings, diag.TextOptions{Color: a.color})
+	}
+	i := slices.Index(strings.Split(formatNames, "|"), format)
+	if i < 0 {
+		return nil
+	}
+	return []findingPrinter{text, diag.WriteJSON, diag.WriteGitHub}[i]
+}
 
 func (a *app) validateCommand() *cobra.Command {
 	var o validateFlags
@@ -52,7 +69,7 @@ Without folders those of HEADGATE_MANIFESTS are checked.`,
 	f.BoolVar(&o.strict, "strict", false, "warnings count as errors")
 	f.BoolVar(&o.skipUnknown, "skip-unknown", false, "pass over documents of no known kind")
 	f.BoolVar(&o.catalog, "catalog", false, "check the catalogue in this binary")
-	f.Var(&flagString{&o.format, "text|json|github"}, "format", "how findings are printed (default text)")
+	f.Var(&flagString{&o.format, formatNames}, "format", "how findings are printed (default text)")
 	cmd.RunE = does(func(ctx context.Context, args []string) error {
 		if o.format == "" {
 			o.format = formatText
@@ -60,8 +77,8 @@ Without folders those of HEADGATE_MANIFESTS are checked.`,
 		if a.json {
 			o.format = formatJSON
 		}
-		if !slices.Contains([]string{formatText, formatJSON, formatGitHub}, o.format) {
-			return misused("--format: %q is none of text, json, github", o.format)
+		if a.printer(o.format) == nil {
+			return misused("--format: %q is none of %s", o.format, strings.ReplaceAll(formatNames, "|", ", "))
 		}
 		if o.catalog && len(args) > 0 {
 			return misused("--catalog checks the catalogue alone; leave the folders out")
@@ -98,8 +115,8 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 	if err := ctx.Err(); err != nil {
 		return failed(fmt.Errorf("checking the manifests: %w", context.Cause(ctx)))
 	}
-	if err := a.writeFindings(list, o.format); err != nil {
-		return err
+	if err := a.printer(o.format)(a.Stdout, list.Sorted()); err != nil {
+		return failed(fmt.Errorf("writing the findings: %w", err))
 	}
 	if snap == nil || list.HasErrors() || o.strict && list.Count(diag.Warning) > 0 {
 		a.talk("%s %s", a.talkPaint("31;1", "refused:"), summary(list))
@@ -110,22 +127,6 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 		notes = " (" + summary(list) + ")"
 	}
 	a.talk("%s %s in %s%s", a.talkPaint("32;1", "ok:"), contents(snap), time.Since(begun).Round(time.Millisecond), notes)
-	return nil
-}
-
-func (a *app) writeFindings(list *diag.List, format string) error {
-	var err error
-	switch format {
-	case formatJSON:
-		err = diag.WriteJSON(a.Stdout, list.Sorted())
-	case formatGitHub:
-		err = diag.WriteGitHub(a.Stdout, list.Sorted())
-	default:
-		err = diag.WriteText(a.Stdout, list.Sorted(), diag.TextOptions{Color: a.color})
-	}
-	if err != nil {
-		return failed(fmt.Errorf("writing the findings: %w", err))
-	}
 	return nil
 }
 

@@ -1,0 +1,279 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// view reads inside one transaction: all that it reads is of one instant.
+type view struct {
+	c     *conn
+	names *names
+}
+
+func (v *view) name(id int64) (string, error) { return v.names.word(v.c, id) }
+
+const eventColumns = "e.id, e.provider, e.name, e.state, e.received, e.duplicates, e.routes, e.size, e.crc, b.info"
+
+// eventRow is an event whose names are yet to be looked up: a row must not run queries of its own.
+type eventRow struct {
+	event.Event
+	provider, name, routes int64
+	info                   []byte
+}
+
+func scanEvent(r row) eventRow {
+	return eventRow{
+		provider: r.int(1), name: r.int(2), routes: r.int(6), info: r.bytes(9),
+		Event: event.Event{
+			ID: event.ID(r.int(0)), State: word(eventStates(), r.int(3)), Received: at(r.int(4)), Duplicates: int(r.int(5)),
+			BodySize: int(r.int(7)), BodyCRC: uint32(r.int(8)),
+		},
+	}
+}
+
+// finish fills in what the row names.
+func (v *view) finish(e *eventRow) (event.Event, error) {
+	var i info
+	if err := json.Unmarshal(e.info, &i); err != nil {
+		return event.Event{}, fmt.Errorf("reading event %s: %w", e.ID, err)
+	}
+	out := e.Event
+	out.Request, out.Index, out.Delivery, out.Verification, out.Headers = i.Request, i.Index, i.Delivery, i.Verification, i.Headers
+	out.Query, out.ContentType, out.Source, out.Cause, out.Depth = i.Query, i.ContentType, i.Source, i.Cause, i.Depth
+	out.Reason, out.Labels = i.Reason, i.Labels
+	var err error
+	if out.Provider, err = v.name(e.provider); err != nil {
+		return event.Event{}, err
+	}
+	if out.Name, err = v.name(e.name); err != nil {
+		return event.Event{}, err
+	}
+	out.Routes, err = v.name(e.routes)
+	return out, err
+}
+
+// list gives the events of a query for eventColumns.
+func (v *view) list(sql string, args ...any) ([]event.Event, error) {
+	var rows []eventRow
+	if err := v.c.query(func(r row) error { rows = append(rows, scanEvent(r)); return nil }, sql, args...); err != nil {
+		return nil, err
+	}
+	var events []event.Event
+	for i := range rows {
+		e, err := v.finish(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// intact gives a body as it was stored, or says that it is damaged.
+func intact(e *event.Event, body []byte) ([]byte, error) {
+	if len(body) != e.BodySize || checksum(body) != e.BodyCRC {
+		return nil, fmt.Errorf("event %s: %w", e.ID, store.ErrCorrupt)
+	}
+	return body, nil
+}
+
+const runColumns = `r.id, r.event, r.key, r.pipeline, r.revision, r.state, r.outcome, r.version, r.round, r.now, r.created, r.finished,
+	r.reason, r.message, r.info`
+
+// runRow is a run whose names are yet to be looked up.
+type runRow struct {
+	run.Run
+	row, pipeline, revision int64
+	info                    []byte
+}
+
+func scanRun(r row) runRow {
+	return runRow{
+		row: r.int(0), pipeline: r.int(3), revision: r.int(4), info: r.bytes(14),
+		Run: run.Run{
+			ID: run.ID{Event: event.ID(r.int(1)), Key: uint64(r.int(2))}, Event: event.ID(r.int(1)), State: word(runStates(), r.int(5)),
+			Outcome: word(outcomes(), r.int(6)), Version: r.int(7), Round: int(r.int(8)), Now: at(r.int(9)), Created: at(r.int(10)),
+			Finished: at(r.int(11)), Reason: r.text(12), Message: r.text(13),
+		},
+	}
+}
+
+// runs gives the runs of a query for runColumns, and their rows.
+func (v *view) runs(sql string, args ...any) (runs []run.Run, ids []int64, err error) {
+	var rows []runRow
+	if err := v.c.query(func(r row) error { rows = append(rows, scanRun(r)); return nil }, sql, args...); err != nil {
+		return nil, nil, err
+	}
+	for i := range rows {
+		r := &rows[i]
+		var details runInfo
+		if err := json.Unmarshal(r.info, &details); err != nil {
+			return nil, nil, fmt.Errorf("reading run %s: %w", r.ID, err)
+		}
+		r.Cause, r.Trace, r.Labels = details.Cause, details.Trace, details.Labels
+		if r.Pipeline, err = v.name(r.pipeline); err != nil {
+			return nil, nil, err
+		}
+		if r.Revision, err = v.name(r.revision); err != nil {
+			return nil, nil, err
+		}
+		runs, ids = append(runs, r.Run), append(ids, r.row)
+	}
+	return runs, ids, nil
+}
+
+// additions folds what settlements have added to some runs.
+func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
+	type doc struct {
+		id   int64
+		text []byte
+	}
+	var docs []doc
+	if err := v.c.query(func(r row) error { docs = append(docs, doc{r.int(0), r.bytes(1)}); return nil },
+		"SELECT a.id, a.doc FROM json_each(?) j CROSS JOIN additions a ON a.id >= j.value * 16777216 AND a.id < (j.value + 1) * 16777216", list(ids)); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(docs, func(a, b doc) int { return int(a.id - b.id) })
+	records := map[int64]*store.RunRecord{}
+	for _, d := range docs {
+		var a addition
+		if err := json.Unmarshal(d.text, &a); err != nil {
+			return nil, fmt.Errorf("reading the steps of a run: %w", err)
+		}
+		id := d.id / maxAdditions
+		if records[id] == nil {
+			records[id] = &store.RunRecord{}
+		}
+		a.apply(records[id])
+	}
+	return records, nil
+}
+
+// apply folds an addition: a step of the same path replaces the earlier one and stands last, as it ended last.
+func (a *addition) apply(out *store.RunRecord) {
+	if a.Reset {
+		out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.State == run.StepFailed || s.State == run.StepSkipped })
+	}
+	for _, step := range a.Steps {
+		out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.Path == step.Path })
+		out.Steps = append(out.Steps, step)
+	}
+	out.Attempts = append(out.Attempts, a.Attempts...)
+}
+
+// list writes numbers as the JSON array that json_each takes: one statement reads what a whole claim needs.
+func list(ids []int64) string {
+	out := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, id, 10)
+	}
+	return string(append(out, ']'))
+}
+
+// handOut reads what claimed tasks need.
+func (v *view) handOut(claimed []*claim) ([]store.Claimed, error) {
+	var events, runs []int64
+	for _, cl := range claimed {
+		events = append(events, cl.task.event)
+		if cl.task.run != 0 {
+			runs = append(runs, cl.task.run)
+		}
+	}
+	withBody, err := v.eventsWithBody(slices.Compact(slices.Sorted(slices.Values(events))))
+	if err != nil {
+		return nil, err
+	}
+	records, err := v.records(slices.Compact(slices.Sorted(slices.Values(runs))))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]store.Claimed, 0, len(claimed))
+	for _, cl := range claimed {
+		t := &cl.task
+		gate, err := v.name(t.gate())
+		if err != nil {
+			return nil, err
+		}
+		c := store.Claimed{Task: t.task(gate, run.ID{}), Reclaimed: t.back != 0}
+		c.Task.Token = cl.token
+		c.Event.ID = event.ID(t.event)
+		if e, ok := withBody[t.event]; ok {
+			c.Event, c.Corrupt = e.Event, e.corrupt
+		}
+		if t.run != 0 {
+			r := records[t.run]
+			if r == nil {
+				continue // the run has ended and gone meanwhile, and its task with it
+			}
+			copied := r.Run
+			c.Task.Run, c.Run, c.Steps = r.Run.ID, &copied, slices.Clone(r.Steps)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+type bodyEvent struct {
+	event.Event
+	corrupt bool
+}
+
+func (v *view) eventsWithBody(ids []int64) (map[int64]bodyEvent, error) {
+	var rows []eventRow
+	var bodies [][]byte
+	if err := v.c.query(func(r row) error {
+		rows, bodies = append(rows, scanEvent(r)), append(bodies, r.bytes(10))
+		return nil
+	}, "SELECT "+eventColumns+", b.body FROM json_each(?) j CROSS JOIN events e ON e.id = j.value CROSS JOIN bodies b ON b.event = e.id", list(ids)); err != nil {
+		return nil, err
+	}
+	out := make(map[int64]bodyEvent, len(rows))
+	for i := range rows {
+		e, err := v.finish(&rows[i])
+		if err != nil {
+			return nil, err
+		}
+		e.Body, err = intact(&e, bodies[i])
+		out[int64(e.ID)] = bodyEvent{e, errors.Is(err, store.ErrCorrupt)}
+	}
+	return out, nil
+}
+
+func (v *view) records(ids []int64) (map[int64]*store.RunRecord, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	runs, rows, err := v.runs("SELECT "+runColumns+" FROM json_each(?) j CROSS JOIN runs r ON r.id = j.value", list(ids))
+	if err != nil {
+		return nil, err
+	}
+	records, err := v.additions(rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range rows {
+		if records[id] == nil {
+			records[id] = &store.RunRecord{}
+		}
+		records[id].Run = runs[i]
+	}
+	return records, nil
+}
+
+// gates gives the gates that were ever set.
+func (v *view) gates() (map[int64]store.Gate, error) {
+	gates := map[int64]store.Gate{}
+	err := v.c.query(func(r row) error { gates[r.int(0)] = scanGate(r); return nil }, "SELECT "+gateColumns+" FROM gates")
+	return gates, err
+}

@@ -325,7 +325,7 @@ func (s *shell) rest(t *testing.T) {
 		} else {
 			before, same = now, 0
 		}
-		if same >= 3 && open == 0 || same >= 20 {
+		if same >= 3 && open == 0 || same >= 10 {
 			return
 		}
 		<-time.After(40 * time.Millisecond)

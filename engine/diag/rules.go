@@ -82,7 +82,6 @@ const (
 	ExpressionType     Rule = "expression-type"
 	ExpressionTooLarge Rule = "expression-too-large"
 	UnknownName        Rule = "unknown-name"
-	UnknownLanguage    Rule = "unknown-language"
 	TemplateSyntax     Rule = "template-syntax"
 )
 
@@ -146,7 +145,6 @@ func Rules() []RuleInfo {
 		{ExpressionType, "An expression does with values what cannot be done with values of their types, or is no condition where one is needed."},
 		{ExpressionTooLarge, "An expression is longer, or nested deeper, than what is compiled."},
 		{UnknownName, "An expression uses a name, a function or a label that does not exist."},
-		{UnknownLanguage, "`language` names an expression language that does not exist, or that cannot be used in this place."},
 		{TemplateSyntax, "A {{ template }} is not closed, or is empty."},
 	}
 }

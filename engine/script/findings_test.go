@@ -129,8 +129,8 @@ func TestAnUnknownLanguageIsAFinding(t *testing.T) {
 	if p := script.CompileCondition("celx", script.Source{Text: "true"}, scope(), &out); p != nil {
 		t.Error("an unknown language gives a program")
 	}
-	if fs := out.Sorted(); len(fs) != 1 || fs[0].Rule != diag.UnknownLanguage || fs[0].Hint != "did you mean `cel`?" {
-		t.Errorf("findings %v, want unknown-language with a hint", fs)
+	if fs := out.Sorted(); len(fs) != 1 || fs[0].Rule != diag.BadValue || fs[0].Hint != "did you mean `cel`?" {
+		t.Errorf("findings %v, want bad-value with a hint", fs)
 	}
 	if p := script.CompileValue("", script.Source{Text: "1"}, scope(), &out); p == nil {
 		t.Error("no language gives no program, want the default's")

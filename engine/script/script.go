@@ -124,6 +124,6 @@ func compile(lang string, src Source, scope Scope, condition bool, out *diag.Lis
 	if hint == "" {
 		hint = "the languages are " + strings.Join(usable, ", ")
 	}
-	out.Errorf(diag.UnknownLanguage, src.Span(0, len(src.Text)), hint, "there is no language %q here", lang)
+	out.Errorf(diag.BadValue, src.Span(0, len(src.Text)), hint, "there is no language %q here", lang)
 	return nil
 }

@@ -47,7 +47,7 @@ func build(t *testing.T, props string) (*hook.Node, []string) {
 	lines := "    " + strings.ReplaceAll(strings.TrimSpace(props), "\n", "\n    ")
 	text := "---\nkind: pipeline\nname: flow\nnodes:\n- label: Tell\n  type: hook\n  props:\n" + lines + "\n"
 	bundle, out := manifest.Load(t.Context(), manifest.Options{
-		Files: []*source.File{source.NewFile("m.yaml", []byte(destinations + text))},
+		Files: []*source.File{source.NewFile("m.yaml", []byte(destinations+text))},
 		Env:   func(string) (string, bool) { return "https://hooks.slack.com/services/T/B/secretsecretsecret", true },
 	})
 	if out.HasErrors() {

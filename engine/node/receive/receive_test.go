@@ -28,9 +28,9 @@ func (world) Provider(name string) (events []string, open, ok bool) {
 	return nil, false, false
 }
 
-func (world) Providers() []string                            { return []string{"acme", "open", "silent"} }
+func (world) Providers() []string                           { return []string{"acme", "open", "silent"} }
 func (world) Destination(string) (*manifest.Document, bool) { return nil, false }
-func (world) Destinations() []string                         { return nil }
+func (world) Destinations() []string                        { return nil }
 
 func build(t *testing.T, props string) (*receive.Node, []string) {
 	t.Helper()

@@ -29,10 +29,10 @@ func NodeTypes() []node.Type {
 
 // openStore is the list of all stores. It makes one; nothing is opened before Start.
 func openStore(o Options, clock func() time.Time, observer sqlite.Observer) (store.Store, error) {
-	switch {
-	case o.Store == "":
+	switch o.Store {
+	case "":
 		return sqlite.New(sqlite.Options{Path: filepath.Join(o.DataDir, "headgate.db"), Logger: o.Logger, Observer: observer, Now: clock})
-	case o.Store == "memory:":
+	case "memory:":
 		return memory.New(memory.Options{Now: clock}), nil
 	}
 	u, err := url.Parse(o.Store)
@@ -47,7 +47,7 @@ func openStore(o Options, clock func() time.Time, observer sqlite.Observer) (sto
 		}
 		return sqlite.New(sqlite.Options{Path: path, Logger: o.Logger, Observer: observer, Now: clock})
 	case "postgres", "postgresql":
-		return nil, fmt.Errorf("this version has no PostgreSQL store yet; the stores are sqlite:///path and memory:")
+		return nil, fmt.Errorf("this version has no PostgreSQL store yet; its stores are `memory:` and `sqlite:///path`")
 	}
-	return nil, fmt.Errorf("there is no store %q; the stores are sqlite:///path and memory:", u.Scheme)
+	return nil, fmt.Errorf("there is no store %q; the stores are `memory:` and `sqlite:///path`", u.Scheme)
 }

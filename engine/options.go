@@ -81,15 +81,15 @@ func environment(doing string, err error) error {
 func (o Options) withDefaults() (Options, error) {
 	switch {
 	case len(o.Dirs) == 0:
-		return o, environment("checking the options", errors.New("Dirs is missing: name a manifest folder"))
+		return o, environment("checking the options", errors.New("no manifest folder is named (Dirs)"))
 	case o.Logger == nil:
-		return o, environment("checking the options", errors.New("Logger is missing"))
+		return o, environment("checking the options", errors.New("option Logger is missing"))
 	case o.Catalogue == nil:
-		return o, environment("checking the options", errors.New("Catalogue is missing"))
+		return o, environment("checking the options", errors.New("option Catalogue is missing"))
 	case o.HooksMode != "" && o.HooksMode != HooksSend && o.HooksMode != HooksLog:
-		return o, environment("checking the options", fmt.Errorf("HooksMode is %q, not send or log", o.HooksMode))
+		return o, environment("checking the options", fmt.Errorf("option HooksMode is %q, not send or log", o.HooksMode))
 	case (o.TLSCert == "") != (o.TLSKey == ""):
-		return o, environment("checking the options", errors.New("TLSCert and TLSKey go together"))
+		return o, environment("checking the options", errors.New("a TLS certificate and its key go together (TLSCert, TLSKey)"))
 	}
 	if o.Env == nil {
 		o.Env = os.LookupEnv

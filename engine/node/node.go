@@ -62,7 +62,8 @@ type World interface {
 }
 
 // Node is one node of a compiled pipeline. Do is called by many goroutines at once, must keep nothing of the input after it
-// returns, and must not change it. An error is the node's failure: it closes its branch or takes [error].
+// returns, and must not change it. An error is the node's failure: it closes its branch or takes [error]; a Value beside it gives the
+// notes on what was read until then.
 type Node interface {
 	Do(ctx context.Context, in Input) (Outcome, error)
 }

@@ -44,14 +44,33 @@ func (c *compiler) connections(values *field.Values) []link {
 	return links
 }
 
+// chain leads every receive node, which stand first, to the first other node, and from there each node to the next.
 func (c *compiler) chain() []link {
 	var links []link
-	for i := 1; i < len(c.nodes); i++ {
-		l := link{from: i - 1, to: i, span: c.nodes[i].span}
-		if hs := c.nodes[i-1].typ.Handles; len(hs) > 0 {
-			l.handle = hs[0] // a condition in a chain lets pass on [true]
+	entries := 0
+	for entries < len(c.nodes) && c.nodes[entries].typ.Entry {
+		entries++
+	}
+	for i := max(entries, 1); i < len(c.nodes); i++ {
+		from := []int{i - 1}
+		if i == entries {
+			from = from[:0]
+			for e := range entries {
+				from = append(from, e)
+			}
 		}
-		links = append(links, l)
+		if c.nodes[i].typ.Entry {
+			c.out.Errorf(diag.BadConnection, c.nodes[i].span, "write it first, or write `connections:`",
+				"%q stands in the middle of a chain: it starts runs, nothing comes into it", c.nodes[i].label)
+			continue
+		}
+		for _, f := range from {
+			l := link{from: f, to: i, span: c.nodes[i].span}
+			if hs := c.nodes[f].typ.Handles; len(hs) > 0 {
+				l.handle = hs[0] // a condition in a chain lets pass on [true]
+			}
+			links = append(links, l)
+		}
 	}
 	return links
 }

@@ -297,7 +297,11 @@ func (d *Diagram) do(ctx context.Context, v *vertex, in node.Input, round int, c
 	outcome, err := v.node.Do(ctx, in)
 	step.Took = clock().Sub(started)
 	if err != nil {
-		return v.failed(step, failure(err)), nil
+		step = v.failed(step, failure(err))
+		if o, ok := outcome.(node.Value); ok {
+			step.Reads, step.Log = encodeReads(o.Reads), o.Log
+		}
+		return step, nil
 	}
 	var notes node.Notes
 	switch o := outcome.(type) {

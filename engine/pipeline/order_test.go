@@ -100,3 +100,30 @@ func TestCompilingTwiceGivesTheSameDiagram(t *testing.T) {
 		t.Errorf("Nodes gives %d, want 5", got)
 	}
 }
+
+func TestInAChainAllReceivesLeadToTheFirstOtherNode(t *testing.T) {
+	t.Parallel()
+	d := compile(t, `
+nodes:
+  - {label: Created, type: receive, props: {provider: acme, event: order.created}}
+  - {label: Paid, type: receive, props: {provider: acme, event: order.paid}}
+  - {label: If, type: condition, props: {expression: payload.n > 1}}
+  - {label: Out, type: code, props: {code: '1'}}
+`)
+	play(t, d, "order.created", `{"n": 2}`).wants("Created=done, If=done[true], Out=done, Paid=skipped: done completed")
+	play(t, d, "order.paid", `{"n": 2}`).wants("Paid=done, If=done[true], Out=done, Created=skipped: done completed")
+	play(t, d, "order.paid", `{"n": 1}`).wants("Paid=done, If=done[false], Created=skipped, Out=skipped: done filtered")
+}
+
+func TestAReceiveInTheMiddleOfAChainIsRefused(t *testing.T) {
+	t.Parallel()
+	_, out := load(t, `
+nodes:
+  - {label: Created, type: receive, props: {provider: acme, event: order.created}}
+  - {label: Out, type: code, props: {code: '1'}}
+  - {label: Paid, type: receive, props: {provider: acme, event: order.paid}}
+`, nodeTypes())
+	if got := out.Count(diag.Error); got != 1 || !strings.Contains(out.Err().Error(), string(diag.BadConnection)) {
+		t.Errorf("got %v, want one bad-connection", out.Sorted())
+	}
+}

@@ -43,7 +43,7 @@ type code struct{ prog script.Program }
 func (c *code) Do(ctx context.Context, in node.Input) (node.Outcome, error) {
 	res, err := c.prog.Eval(ctx, in.Env)
 	if err != nil {
-		return nil, fmt.Errorf("running the code: %w", err)
+		return node.Value{Notes: node.Notes{Reads: res.Reads, Log: res.Log}}, fmt.Errorf("running the code: %w", err)
 	}
 	return node.Value{V: res.Value, Notes: node.Notes{Reads: res.Reads, Log: res.Log}}, nil
 }

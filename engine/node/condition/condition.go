@@ -54,7 +54,7 @@ type condition struct{ prog script.Program }
 func (c *condition) Do(ctx context.Context, in node.Input) (node.Outcome, error) {
 	res, err := c.prog.Eval(ctx, in.Env)
 	if err != nil {
-		return nil, fmt.Errorf("evaluating the expression: %w", err)
+		return node.Value{Notes: node.Notes{Reads: res.Reads, Log: res.Log}}, fmt.Errorf("evaluating the expression: %w", err)
 	}
 	handle := False
 	if yes, _ := res.Value.(bool); yes {

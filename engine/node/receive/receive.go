@@ -109,7 +109,7 @@ func (n *Node) Do(ctx context.Context, in node.Input) (node.Outcome, error) {
 	}
 	res, err := n.filter.Eval(ctx, in.Env)
 	if err != nil {
-		return nil, fmt.Errorf("evaluating the filter: %w", err)
+		return node.Value{Notes: node.Notes{Reads: res.Reads, Log: res.Log}}, fmt.Errorf("evaluating the filter: %w", err)
 	}
 	notes := node.Notes{Reads: res.Reads, Log: res.Log}
 	if pass, _ := res.Value.(bool); !pass {

@@ -43,7 +43,7 @@ const (
 	cacheKiB      = 32 << 10
 	readCacheKiB  = 8 << 10
 	// pageBytes fit a small webhook whole; larger pages cost small rows more than they save large bodies.
-	pageBytes = 4 << 10
+	pageBytes = 8 << 10
 )
 
 // Store is a store.Store in a SQLite file.

@@ -26,7 +26,7 @@ lint     = "$(call tool_dir,golangci-lint)/golangci-lint"
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: ## serve the quickstart, with loopback targets allowed and readable logs
@@ -74,6 +74,11 @@ modules:
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=Append BENCHTIME=5s PKG=./engine/store/...)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(PKG)
+
+.PHONY: bench-gateway
+bench-gateway: ## the whole gateway: requests a second beside a bare handler, 1,000 reloads under load
+	go run ./bench/accept
+	HEADGATE_TEST_RELOADS=1000 go test -count=1 -run TestReloadsUnderLoadLoseNothing -v ./engine
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for a while (FUZZTIME=20s PKG=./engine/script/...)

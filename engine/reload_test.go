@@ -1,12 +1,11 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headgate/headgate/engine"
 	"github.com/headgate/headgate/engine/run"
 )
 
@@ -79,7 +79,8 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "gate.yaml"), []byte(revisionOf(0)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	e := startEngine(t, dir, map[string]string{"LOAD_SECRET": "load-secret"})
+	e := startEngine(t, dir, loadEnv())
+	client := caller(t)
 
 	ctx, stop := context.WithCancel(t.Context())
 	var sent, failed atomic.Int64
@@ -89,7 +90,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	for worker := range 8 {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				if err := post(e.PublicAddr(), "load", "load-secret", fmt.Sprintf("w%d-%d", worker, i), []byte(`{"n":1}`)); err != nil {
+				if _, err := post(client, e.PublicAddr(), fmt.Sprintf("w%d-%d", worker, i)); err != nil {
 					failed.Add(1)
 					firstFailure.CompareAndSwap(nil, err.Error())
 				}
@@ -114,20 +115,14 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 		if err := styles[style](dir, revisionOf(n)); err != nil {
 			t.Fatal(err)
 		}
-		deadline := time.Now().Add(15 * time.Second)
-		for e.Snapshot().Digest == before {
-			if time.Now().After(deadline) {
-				t.Fatalf("a save by %q was not loaded within 15 s", style)
-			}
-			<-time.After(5 * time.Millisecond)
-		}
+		soon(t, fmt.Sprintf("a save by %q is loaded", style), func() bool { return e.Snapshot().Digest != before })
 		seen()
 	}
 	for n := byFile + 1; n <= total; n++ {
 		if err := styles["rename over"](dir, revisionOf(n)); err != nil {
 			t.Fatal(err)
 		}
-		resp, err := http.Post("http://"+e.AdminAddr()+"/api/v1/reload", "application/json", nil)
+		resp, err := client.Post("http://"+e.AdminAddr()+"/api/v1/reload", "application/json", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +143,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 	if len(digests) != total+1 {
 		t.Errorf("%d digests were published, want %d", len(digests), total+1)
 	}
-	for _, r := range allRuns(t, e.AdminAddr()) {
+	for _, r := range allRuns(t, client, e.AdminAddr()) {
 		if !revisions[r.Revision] {
 			t.Errorf("run %s ran under revision %s, which was never published", r.ID, r.Revision)
 		}
@@ -156,23 +151,17 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 }
 
 // allRuns reads every run from the API, page by page.
-func allRuns(t *testing.T, admin string) []run.Run {
+func allRuns(t testing.TB, c *http.Client, admin string) []run.Run {
 	t.Helper()
 	var out []run.Run
 	cursor := ""
 	for {
-		resp, err := http.Get("http://" + admin + "/api/v1/runs?limit=1000&cursor=" + cursor)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var page struct {
 			Runs []run.Run `json:"runs"`
 			Next string    `json:"next"`
 		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		_ = resp.Body.Close()
-		if err != nil {
-			t.Fatal(err)
+		if status := get(t, c, admin+"/api/v1/runs?limit=1000&cursor="+cursor, &page); status != http.StatusOK {
+			t.Fatalf("listing runs answered %d", status)
 		}
 		out = append(out, page.Runs...)
 		if page.Next == "" {
@@ -182,24 +171,28 @@ func allRuns(t *testing.T, admin string) []run.Run {
 	}
 }
 
-// post sends one signed delivery; what is not a 200 is an error.
-func post(addr, provider, secret, delivery string, body []byte) error {
-	req, err := http.NewRequest(http.MethodPost, "http://"+addr+"/webhooks/"+provider, bytes.NewReader(body))
-	if err != nil {
-		return err
+// BenchmarkReload1000 reloads a folder of 1,000 manifests, one of which has changed, into a SQLite store.
+func BenchmarkReload1000(b *testing.B) {
+	dir := b.TempDir()
+	for name, text := range folderOf(1000) {
+		writeFile(b, filepath.Join(dir, name), []byte(text))
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Event", "thing")
-	req.Header.Set("X-Delivery", delivery)
-	req.Header.Set("X-Signature", "sha256="+sign(secret, body))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
+	env := map[string]string{}
+	for i := range 334 {
+		env[fmt.Sprintf("SHOP_%d_SECRET", i)], env[fmt.Sprintf("FLOOR_%d_TOKEN", i)] = "s3cret-enough", "s3cret-enough"
 	}
-	answer, _ := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %s: %s", resp.Status, answer)
+	begun := time.Now()
+	e := startEngine(b, dir, env, func(o *engine.Options) { o.NoWatch, o.Logger = true, slog.New(slog.DiscardHandler) })
+	started := time.Since(begun)
+	changed := filepath.Join(dir, "pipelines/f000.yaml")
+	n := 0
+	for b.Loop() {
+		n++
+		writeFile(b, changed, fmt.Appendf(nil, generatedPipeline+"# %d\n", 0, n))
+		report, list, err := e.Reload(b.Context(), false)
+		if err != nil || !report.Changed {
+			b.Fatalf("reload %d: %+v, %v, %v", n, report, err, list.Sorted())
+		}
 	}
-	return nil
+	b.ReportMetric(float64(started.Milliseconds()), "ms/start")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -197,11 +198,39 @@ func (s *urlScan) literalSecrets(u *url.URL, span source.Span) {
 		s.failed = true
 		s.out.Errorf(diag.LiteralSecret, span, "write a reference such as `https://user:<<env.PASSWORD>>@…`", "the URL holds a password")
 	}
-	if s.d.kind.secretURL && !s.hasRef && u.Scheme == "https" && len(u.Path) > 1 {
-		s.d.line = s.d.method + " https://" + u.Host + "/…"
-		s.out.Warnf(diag.LiteralSecret, span, "write a reference such as `<<env.WEBHOOK_URL>>`, and set that variable",
-			"whoever knows a %s webhook's URL can post to it, and this one is written into the manifest", s.d.kind.name)
+	if s.hasRef || u.Scheme != "https" || len(u.Path) < 2 {
+		return
 	}
+	owner, secretURL := webhookOf(u)
+	if !secretURL && !s.d.kind.secretURL {
+		return
+	}
+	f := diag.Finding{
+		Severity: diag.Warning, Rule: diag.LiteralSecret, Span: span, Hint: "write a reference such as `<<env.WEBHOOK_URL>>`, and set that variable",
+		Message: "whoever knows a " + s.d.kind.name + " webhook's URL can post to it, and this one is written into the manifest",
+	}
+	if secretURL {
+		f.Message = "whoever knows a " + owner + " webhook's URL can post to it, and this one is written into the manifest"
+		if !s.node.Tolerated && !slices.ContainsFunc(s.address.parts, func(p part) bool { return p.template != nil && !p.query }) {
+			f.Severity = diag.Error
+			s.failed = true
+		}
+	}
+	s.d.line = s.d.method + " https://" + u.Host + "/…"
+	s.out.Add(f)
+}
+
+// webhookOf tells whose webhook a URL is, where it is one that lets everybody post who knows it.
+func webhookOf(u *url.URL) (owner string, ok bool) {
+	at := strings.ToLower(u.Hostname()) + u.Path
+	for _, k := range kinds() {
+		for _, prefix := range k.webhooks {
+			if strings.HasPrefix(at, prefix) && len(at) > len(prefix) {
+				return k.name, true
+			}
+		}
+	}
+	return "", false
 }
 
 func isLoopback(host string) bool {

@@ -43,8 +43,10 @@ func TestWrongDestinationsSayWhereAndWhat(t *testing.T) {
 		{"url: http://127.0.0.1:9000/", []string{"warning[insecure-url]"}},
 		{"url: http://x.example/\ninsecure: true", nil},
 		{"url: <<env.HTTP_URL>>", []string{"warning[insecure-url]: the URL `<<env.HTTP_URL>>` is plain http"}},
-		{"type: slack\nurl: " + slackURL, []string{"4:6: warning[literal-secret]: whoever knows a slack webhook's URL"}},
-		{"type: discord\nurl: https://discord.com/api/webhooks/1/x", []string{"warning[literal-secret]"}},
+		{"type: slack\nurl: " + slackURL, []string{"4:6: error[literal-secret]: whoever knows a slack webhook's URL"}},
+		{"type: discord\nurl: https://discord.com/api/webhooks/1/x", []string{"error[literal-secret]"}},
+		{"url: https://discord.com/api/webhooks/1/x", []string{"error[literal-secret]: whoever knows a discord webhook's URL"}},
+		{"type: slack\nurl: https://chat.example.com/hooks/x", []string{"warning[literal-secret]"}},
 		{"type: slack\nurl: http://127.0.0.1:9000/slack\ninsecure: true", nil},
 
 		{ok + "type: slak", []string{"4:7: error[bad-value]: `type` cannot be `slak`; did you mean `slack`?"}},
@@ -66,7 +68,7 @@ func TestWrongDestinationsSayWhereAndWhat(t *testing.T) {
 		{ok + "headers: {X-A: <<env.NEWLINE>>}", []string{"error[bad-header]: the value of the header `X-A` holds control characters"}},
 		{ok + "headers: {X-A: '<<env.TOKEN>> {{ payload.a }}'}", []string{"4:16: error[reference-not-allowed]: the header `X-A` holds a reference and a template"}},
 		{ok + "headers: {X-A: '{{ nope }}'}", []string{"4:20: error[unknown-name]"}},
-		{ok + "headers: {Authorization: Bearer abc}", []string{"4:26: warning[literal-secret]: the header `Authorization` is a credential"}},
+		{ok + "headers: {Authorization: Bearer abc}", []string{"4:26: error[literal-secret]: the header `Authorization` is a credential"}},
 		{ok + "headers: {X-A: [1]}", []string{"error[wrong-type]"}},
 
 		{ok + "body:", []string{"error[wrong-type]: `body` has no value"}},
@@ -171,8 +173,8 @@ func TestAHookCarriesADestinationItself(t *testing.T) {
 	if d.Key != "pipe/Tell" || d.Gate != "pipe/Tell" {
 		t.Errorf("got key %q, gate %q", d.Key, d.Gate)
 	}
-	if d, found := inlined(t, "", "uri: https://x.example", script.Scope{}); d != nil || len(found) != 2 {
-		t.Errorf("got %v, want an unknown key and a missing one", found)
+	if d, found := inlined(t, "", "uri: https://x.example", script.Scope{}); d != nil || len(found) != 1 {
+		t.Errorf("got %v, want an unknown key, and no missing one", found)
 	}
 	if d, found := inlined(t, "", "url: https://x.example\nname: x", script.Scope{}); d != nil || len(found) != 1 {
 		t.Errorf("got %v, want `name` to be unknown: a hook has none", found)

@@ -78,7 +78,7 @@ func (c *compiler) compileHeaders() []header {
 		} else if fixed, ok := h.template.Static(); ok {
 			h.value, h.template = fixed, nil
 			if slices.Contains(credentialHeaders(), name) {
-				c.out.Warnf(diag.LiteralSecret, e.Value.Span, "write a reference such as `<<env.TOKEN>>`, and set that variable",
+				c.out.Errorf(diag.LiteralSecret, e.Value.Span, "write a reference such as `<<env.TOKEN>>`, and set that variable",
 					"the header `%s` is a credential, and it is written into the manifest", e.Key.Text)
 			}
 		}

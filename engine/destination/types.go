@@ -22,14 +22,19 @@ type kind struct {
 	read func(v *Verdict, status int, a answer)
 	// secretURL says that whoever knows the URL may post, so that it must not be written into a manifest.
 	secretURL bool
+	// webhooks are the hosts and paths with which such URLs begin, whatever type the destination says it is of.
+	webhooks []string
 }
 
 // kinds lists the types of destinations; the first is the default.
 func kinds() []kind {
 	return []kind{
 		{name: "http"},
-		{name: "slack", message: slackMessage, read: readSlack, secretURL: true},
-		{name: "discord", message: discordMessage, read: readDiscord, secretURL: true},
+		{name: "slack", message: slackMessage, read: readSlack, secretURL: true, webhooks: []string{"hooks.slack.com/services/"}},
+		{
+			name: "discord", message: discordMessage, read: readDiscord, secretURL: true,
+			webhooks: []string{"discord.com/api/webhooks/", "discordapp.com/api/webhooks/"},
+		},
 	}
 }
 

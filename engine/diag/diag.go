@@ -7,6 +7,7 @@ package diag
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/headgate/headgate/engine/source"
@@ -99,7 +100,8 @@ func (l *List) Count(s Severity) int {
 // HasErrors says whether any finding is an Error.
 func (l *List) HasErrors() bool { return l.Count(Error) > 0 }
 
-// Sorted gives the findings by file name, place, severity and rule; the List keeps its own order.
+// Sorted gives the findings by file name, place, severity and rule, each once: what two documents have in common is found in both.
+// The List keeps its own order, and all.
 func (l *List) Sorted() []Finding {
 	out := append([]Finding(nil), l.findings...)
 	sort.SliceStable(out, func(i, j int) bool {
@@ -115,7 +117,21 @@ func (l *List) Sorted() []Finding {
 		}
 		return a.Rule < b.Rule
 	})
-	return out
+	said := make(map[finding]bool, len(out))
+	return slices.DeleteFunc(out, func(f Finding) bool {
+		key := finding{f.Severity, f.Rule, f.Span, f.Message}
+		again := said[key]
+		said[key] = true
+		return again
+	})
+}
+
+// finding is what makes two findings the same.
+type finding struct {
+	severity Severity
+	rule     Rule
+	span     source.Span
+	message  string
 }
 
 func fileName(f Finding) string {
@@ -138,13 +154,17 @@ type FindingsError struct{ List *List }
 
 // Error gives the first error and the count of the others.
 func (e *FindingsError) Error() string {
+	var errors []Finding
 	for _, f := range e.List.Sorted() {
 		if f.Severity == Error {
-			if n := e.List.Count(Error); n > 1 {
-				return fmt.Sprintf("%s (and %d more)", f, n-1)
-			}
-			return f.String()
+			errors = append(errors, f)
 		}
 	}
-	return "no findings"
+	switch len(errors) {
+	case 0:
+		return "no findings"
+	case 1:
+		return errors[0].String()
+	}
+	return fmt.Sprintf("%s (and %d more)", errors[0], len(errors)-1)
 }

@@ -158,6 +158,29 @@ func TestFindingsAreSortedByPlace(t *testing.T) {
 	}
 }
 
+func TestAFindingThatIsMadeTwiceIsShownOnce(t *testing.T) {
+	t.Parallel()
+	var l diag.List
+	l.Add(findings()[0], findings()[1])
+	again := findings()[1]
+	again.Span = l.Sorted()[1].Span
+	other := again
+	other.Message = "another one"
+	l.Add(again, other)
+	if got := l.Sorted(); len(got) != 3 {
+		t.Errorf("got %d findings, want 3: %v", len(got), got)
+	}
+	if got := l.Len(); got != 4 {
+		t.Errorf("the list holds %d findings, want 4: who compiles counts its own", got)
+	}
+	l = diag.List{}
+	l.Errorf(diag.BadValue, again.Span, "", "the same")
+	l.Errorf(diag.BadValue, again.Span, "", "the same")
+	if got := l.Err().Error(); strings.Contains(got, "more") {
+		t.Errorf("got %q, want one error", got)
+	}
+}
+
 func TestEveryRuleIsListedOnce(t *testing.T) {
 	t.Parallel()
 	seen := map[diag.Rule]bool{}

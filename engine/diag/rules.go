@@ -145,6 +145,6 @@ func Rules() []RuleInfo {
 		{ExpressionType, "An expression does with values what cannot be done with values of their types, or is no condition where one is needed."},
 		{ExpressionTooLarge, "An expression is longer, or nested deeper, than what is compiled."},
 		{UnknownName, "An expression uses a name, a function or a label that does not exist."},
-		{TemplateSyntax, "A {{ template }} is not closed, or is empty."},
+		{TemplateSyntax, "A {{ template }} is not closed, or is empty, or stands in a text of an expression, where none is read."},
 	}
 }

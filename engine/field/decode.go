@@ -30,20 +30,24 @@ func (d *decoder) object(o *Object, path string, n *source.Node) *Values {
 	if n != nil && !isMap {
 		d.wrongType(path, n, "a map")
 	}
+	var meant map[string]bool
 	if isMap {
-		d.unknownKeys(o, path, n)
+		meant = d.unknownKeys(o, path, n)
 	}
 	for _, f := range o.Fields {
 		var child *source.Node
 		if isMap {
 			child = n.Get(f.Name)
 		}
-		val := &value{}
+		val := &value{node: child}
 		if child != nil {
-			val.node = child
-			if !d.field(f, join(path, f.Name), child, val) {
+			found := d.out.Len()
+			if child.Refused || !d.field(f, join(path, f.Name), child, val) {
+				val.bad = child.Refused || d.out.Len() > found
 				child = nil
 			}
+		} else if meant[f.Name] {
+			val.bad = true
 		} else if f.Required && isMap {
 			d.out.Errorf(diag.MissingKey, spanOfHead(n), missingHint(f), "the key `%s` is missing%s", f.Name, in(path))
 		}
@@ -67,19 +71,6 @@ func missingHint(f Field) string {
 		return ""
 	}
 	return fmt.Sprintf("for example `%s: %s`", f.Name, f.Example)
-}
-
-func (d *decoder) unknownKeys(o *Object, path string, n *source.Node) {
-	for _, e := range n.Entries {
-		if _, ok := o.Field(e.Key.Text); ok {
-			continue
-		}
-		hint := o.Hints[e.Key.Text]
-		if hint == "" {
-			hint = diag.DidYouMean(e.Key.Text, o.Names())
-		}
-		d.out.Errorf(diag.UnknownKey, e.Key.Span, hint, "unknown key `%s`%s", e.Key.Text, in(path))
-	}
 }
 
 // field decodes one value; false means that it is wrong, and has been said to be.
@@ -366,7 +357,7 @@ func (d *decoder) objects(f Field, path string, n *source.Node, v *value) bool {
 
 // setDefault gives an absent or wrong field its default.
 func (d *decoder) setDefault(f Field, v *value) {
-	*v = value{node: v.node, object: v.object, list: v.list}
+	*v = value{node: v.node, bad: v.bad, object: v.object, list: v.list}
 	if f.Default == "" {
 		return
 	}

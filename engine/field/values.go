@@ -19,6 +19,7 @@ type Values struct {
 
 type value struct {
 	node   *source.Node // nil where the manifest does not have the field
+	bad    bool         // a finding speaks of it
 	str    string
 	number float64
 	int    int64 // also durations and sizes; 1 is true
@@ -33,6 +34,10 @@ type value struct {
 
 // Has says whether the manifest has the field.
 func (v *Values) Has(name string) bool { return v.get(name).node != nil }
+
+// Good says that no finding speaks of the field: neither of its value, nor of a key that seems to be a misspelling of its name. What
+// is not good has its default, and who goes on with it should not complain about it again.
+func (v *Values) Good(name string) bool { return !v.get(name).bad }
 
 // Node gives the field's node, or nil where the manifest does not have it.
 func (v *Values) Node(name string) *source.Node { return v.get(name).node }

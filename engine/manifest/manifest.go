@@ -156,7 +156,9 @@ type Document struct {
 	// DiPeO says that the document was rewritten from DiPeO's spelling.
 	DiPeO bool
 	// Enabled is false for documents that say `enabled: false`: they are checked, not run.
-	Enabled                  bool
+	Enabled bool
+	// Partial says that what the document uses could not be merged, which a finding tells: what it lacks may be there.
+	Partial                  bool
 	Title, Description, Docs string
 	Labels                   map[string]string
 

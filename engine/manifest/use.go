@@ -45,7 +45,7 @@ func (u *user) merge(d *Document, above []*Document) {
 	if n.Kind != source.String {
 		u.done[d] = true
 		u.out.Errorf(diag.WrongType, n.Span, "", "`use` takes the name of a provider, not %s", n.Kind.WithArticle())
-		d.Root = without(d.Root, "use")
+		d.Root, d.Partial = without(d.Root, "use"), true
 		return
 	}
 	if slices.Contains(above, d) {
@@ -62,10 +62,11 @@ func (u *user) merge(d *Document, above []*Document) {
 	u.done[d] = true
 	over := without(d.Root, "use")
 	if base == nil {
-		d.Root = over
+		d.Root, d.Partial = over, true
 		u.bundle.complete = false
 		return
 	}
+	d.Partial = base.Partial
 	d.Root = mergeProvider(base.Root, over)
 	if len(d.Root.Entries) > 0 && d.Root.Get("kind") == nil {
 		d.Root.Entries = slices.Insert(d.Root.Entries, 0, source.NewEntry("kind", n.Span, source.NewString(string(Provider), n.Span)))
@@ -103,7 +104,7 @@ func (u *user) cycle(d *Document, n *source.Node, above []*Document) {
 	for _, a := range above[start:] {
 		names = append(names, a.Name)
 		u.done[a] = true
-		a.Root = without(a.Root, "use")
+		a.Root, a.Partial = without(a.Root, "use"), true
 	}
 	names = append(names, d.Name)
 	u.bundle.complete = false
@@ -125,6 +126,9 @@ func (u *user) find(d *Document, n *source.Node) *Document {
 	if own == d && d.Root.Get("name") != nil {
 		u.out.Errorf(diag.UseCycle, n.Span, "", "the provider `%s` uses itself", name)
 		return nil
+	}
+	if own != nil && own != d {
+		return own // of which the finding is: it wanted the catalogue's provider of this name
 	}
 	candidates := append(slices.Clone(u.bundle.Names(Provider)), u.catalogueNames()...)
 	candidates = slices.DeleteFunc(candidates, func(c string) bool { return c == d.Name })

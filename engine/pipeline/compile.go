@@ -90,6 +90,8 @@ type compiler struct {
 	out   *diag.List
 	nodes []draft
 	index map[string]int // label -> nodes
+	// unread says that a connection could not be read, so that others may be missed for no fault of their own.
+	unread bool
 }
 
 // draft is a node as written.
@@ -162,7 +164,7 @@ func (c *compiler) build(edges []link, before [][]int, known bool) {
 		if props == nil {
 			props = &source.Node{Kind: source.Map, Span: d.span}
 		}
-		values := d.typ.Props.Decode(props, c.out)
+		values := d.typ.Props.DecodeAt("props", props, c.out)
 		var own []string // the names that connections give
 		for _, l := range edges {
 			if l.to == i && l.label != "" {
@@ -182,7 +184,7 @@ func (c *compiler) build(edges []link, before [][]int, known bool) {
 		d.node = c.make(d, values, append(earlier, own...), &narrow)
 		if narrow.HasErrors() { // which of them are only about the order?
 			c.make(d, values, anything, &wide)
-			c.reportOrder(d, &narrow, &wide)
+			c.reportOrder(d, later(all, earlier), &narrow, &wide)
 			continue
 		}
 		c.out.Merge(&narrow)
@@ -198,7 +200,7 @@ func (c *compiler) make(d *draft, values *field.Values, labels []string, out *di
 
 // reportOrder reports what is wrong with a node: wide is what would be wrong if it stood behind all others, narrow what is wrong where
 // it stands.
-func (c *compiler) reportOrder(d *draft, narrow, wide *diag.List) {
+func (c *compiler) reportOrder(d *draft, later []string, narrow, wide *diag.List) {
 	c.out.Merge(wide)
 	said := map[string]bool{}
 	for _, f := range wide.Sorted() {
@@ -209,9 +211,30 @@ func (c *compiler) reportOrder(d *draft, narrow, wide *diag.List) {
 			continue
 		}
 		f.Hint = "a node sees the outputs of the nodes from which connections lead to it"
-		f.Message = "this names the output of a node that does not stand before " + quote(d.label)
+		named := "another node"
+		if i := slices.IndexFunc(later, func(label string) bool { return names(f.Message, label) }); i >= 0 {
+			named = quote(later[i])
+		}
+		if named == quote(d.label) {
+			f.Message = named + " names its own output, which is not there yet"
+			c.out.Add(f)
+			continue
+		}
+		f.Message = named + " does not stand before " + quote(d.label) + ", so its output is not there"
 		c.out.Add(f)
 	}
+}
+
+// later gives the labels that are not among the earlier ones, the longest first: one may be a part of another.
+func later(all, earlier []string) []string {
+	out := slices.DeleteFunc(slices.Clone(all), func(label string) bool { return slices.Contains(earlier, label) })
+	slices.SortStableFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return out
+}
+
+// names says whether the finding of an unknown name is about a label.
+func names(message, label string) bool {
+	return strings.HasSuffix(message, " "+label) || strings.HasSuffix(message, " "+quote(label))
 }
 
 // ancestors gives for each node those from which links lead to it, near or far.
@@ -238,7 +261,7 @@ func ancestors(nodes int, links []link) [][]int {
 
 func (c *compiler) vars(n *source.Node) *script.Tree {
 	if n.Kind != source.Map {
-		c.out.Errorf(diag.WrongType, n.Span, "write `vars:` as a map of names and values", "vars is a %s, not a map", n.Kind)
+		c.out.Errorf(diag.WrongType, n.Span, "write `vars:` as a map of names and values", "`vars` takes a map, not %s", n.Kind.WithArticle())
 		return nil
 	}
 	return script.CompileTree(n, script.Scope{Shared: c.opts.Shared}, c.out)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +15,8 @@ type link struct {
 	from, to int
 	handle   string
 	label    string
-	span     source.Span
+	span     source.Span // of the end that it leaves
+	into     source.Span // of the end that it comes to
 }
 
 // connections reads the connections, or chains the nodes in the order written where there are none.
@@ -24,24 +26,43 @@ func (c *compiler) connections(values *field.Values) []link {
 		return c.chain()
 	}
 	if n.Kind != source.List {
-		c.out.Errorf(diag.WrongType, n.Span, "write `connections:` as a list", "connections is a %s, not a list", n.Kind)
+		c.out.Errorf(diag.WrongType, n.Span, "write `connections:` as a list", "`connections` takes a list, not %s", n.Kind.WithArticle())
+		c.unread = true
 		return nil
 	}
 	var links []link
-	for _, item := range n.Items {
+	found := c.out.Len()
+	for i, item := range n.Items {
 		switch item.Kind {
 		case source.String:
 			links = append(links, c.arrow(item)...)
 		case source.Map:
-			links = append(links, c.mapping(item)...)
+			links = append(links, c.mapping(i, item)...)
 		case source.List:
-			c.out.Errorf(diag.YAMLQuote, item.Span, `quote it: "A[true] -> B"`, "YAML reads a connection that begins with `[` as a list")
+			c.out.Errorf(diag.YAMLQuote, item.Span, listHint(item), "YAML reads a connection that begins with `[` as a list")
 		default:
-			c.out.Errorf(diag.WrongType, item.Span, "write \"A -> B\" or {from: A, to: B}", "a connection is a %s", item.Kind)
+			c.out.Errorf(diag.WrongType, item.Span, "write \"A -> B\" or {from: A, to: B}", "a connection cannot be %s", item.Kind.WithArticle())
 		}
 	}
+	c.unread = c.out.Len() > found
 	c.checkLinks(links)
 	return links
+}
+
+// listHint writes what YAML took for a list as the arrow that it was meant to be.
+func listHint(list *source.Node) string {
+	var ends []string
+	for _, item := range list.Items {
+		if !item.IsScalar() || strings.Contains(item.Text, `"`) {
+			return `quote it: "A[true] -> B"`
+		}
+		ends = append(ends, item.Text)
+	}
+	arrow := strings.Join(ends, " -> ")
+	if !strings.Contains(arrow, "->") {
+		return `write "A -> B"`
+	}
+	return `write "` + arrow + `"`
 }
 
 // chain leads every receive node, which stand first, to the first other node, and from there each node to the next.
@@ -65,7 +86,7 @@ func (c *compiler) chain() []link {
 			continue
 		}
 		for _, f := range from {
-			l := link{from: f, to: i, span: c.nodes[i].span}
+			l := link{from: f, to: i, span: c.nodes[i].span, into: c.nodes[i].span}
 			if hs := c.nodes[f].typ.Handles; len(hs) > 0 {
 				l.handle = hs[0] // a condition in a chain lets pass on [true]
 			}
@@ -100,7 +121,7 @@ func (c *compiler) arrow(n *source.Node) []link {
 			c.out.Errorf(diag.BadConnection, span, "a handle stands behind the node that an arrow leaves", "the last node of a connection has no way out to name")
 		}
 		if prev >= 0 && at >= 0 {
-			links = append(links, link{from: prev, to: at, handle: prevHandle, span: prevSpan})
+			links = append(links, link{from: prev, to: at, handle: prevHandle, span: prevSpan, into: span})
 		}
 		prev, prevHandle, prevSpan = at, handle, span
 	}
@@ -108,13 +129,13 @@ func (c *compiler) arrow(n *source.Node) []link {
 }
 
 // mapping reads {from: A[true], to: B, label: name}.
-func (c *compiler) mapping(n *source.Node) []link {
+func (c *compiler) mapping(i int, n *source.Node) []link {
 	object := &field.Object{Name: "connection", Fields: []field.Field{
 		{Name: "from", Type: field.String, Required: true},
 		{Name: "to", Type: field.String, Required: true},
 		{Name: "label", Type: field.String},
 	}, Hints: map[string]string{"source": "write `from`", "target": "write `to`", "name": "write `label`"}}
-	v := object.Decode(n, c.out)
+	v := object.DecodeAt(fmt.Sprintf("connections[%d]", i), n, c.out)
 	if v.String("from") == "" || v.String("to") == "" {
 		return nil
 	}
@@ -126,7 +147,7 @@ func (c *compiler) mapping(n *source.Node) []link {
 	if from < 0 || to < 0 {
 		return nil
 	}
-	return []link{{from: from, to: to, handle: handle, label: v.String("label"), span: v.Span("from")}}
+	return []link{{from: from, to: to, handle: handle, label: v.String("label"), span: v.Span("from"), into: v.Span("to")}}
 }
 
 // endpoint reads "Label" or "Label[handle]"; the index is -1 where there is no such node.
@@ -140,24 +161,41 @@ func (c *compiler) endpoint(text string, span source.Span) (at int, handle strin
 	}
 	at, ok := c.index[label]
 	if !ok {
-		c.out.Errorf(diag.DanglingReference, span, diag.DidYouMean(label, c.labels()), "there is no node with the label %q", label)
+		c.out.Errorf(diag.DanglingReference, span, c.labelHint(label), "there is no node with the label %q", label)
 		return -1, handle
 	}
 	return at, handle
 }
 
+// labelHint says which node was meant by a label that no node has. DiPeO writes the handle of a condition behind its label.
+func (c *compiler) labelHint(label string) string {
+	for _, suffix := range [][2]string{{"_condtrue", "[true]"}, {"_condfalse", "[false]"}} {
+		if name, ok := strings.CutSuffix(label, suffix[0]); ok {
+			if near, ok := diag.Nearest(name, c.labels()); ok {
+				return "write `" + near + suffix[1] + "`"
+			}
+		}
+	}
+	return diag.DidYouMean(label, c.labels())
+}
+
 // checkLinks looks at each connection's handle and target.
 func (c *compiler) checkLinks(links []link) {
-	seen := map[link]bool{}
+	seen := map[link]source.Span{}
 	for _, l := range links {
 		from, to := c.nodes[l.from], c.nodes[l.to]
 		key := link{from: l.from, to: l.to, handle: l.handle}
-		if seen[key] {
-			c.out.Warnf(diag.DuplicateConnection, l.span, "drop one of the two", "the connection from %q to %q is written twice", from.label, to.label)
+		if first, ok := seen[key]; ok {
+			c.out.Add(diag.Finding{
+				Severity: diag.Warning, Rule: diag.DuplicateConnection, Span: l.span, Hint: "drop one of the two",
+				Message: "the connection from " + quote(from.label) + " to " + quote(to.label) + " is written twice",
+				Related: []diag.Related{{Span: first, Message: "first written here"}},
+			})
+		} else {
+			seen[key] = l.span
 		}
-		seen[key] = true
 		if to.known && to.typ.Entry {
-			c.out.Errorf(diag.BadConnection, l.span, "", "%q is a %s node: it starts runs, nothing comes into it", to.label, to.typ.Name)
+			c.out.Errorf(diag.BadConnection, l.into, "lead the arrow to a node behind it", "%q is a %s node: it starts runs, nothing comes into it", to.label, to.typ.Name)
 		}
 		if !from.known || l.handle == ErrorHandle {
 			continue
@@ -168,9 +206,9 @@ func (c *compiler) checkLinks(links []link) {
 		case l.handle != "" && len(handles) == 0:
 			c.out.Errorf(diag.BadHandle, l.span, "a "+from.typ.Name+" node has the plain way out and [error]", "%q has no handle [%s]", from.label, l.handle)
 		case l.handle != "" && !slices.Contains(handles, l.handle):
-			hint := diag.DidYouMean(l.handle, append([]string{ErrorHandle}, handles...))
-			if hint == "" {
-				hint = "write " + handleList(from.label, handles)
+			hint := "write " + handleList(from.label, handles)
+			if meant, ok := diag.Nearest(strings.TrimPrefix(l.handle, "cond"), append([]string{ErrorHandle}, handles...)); ok {
+				hint = "did you mean `[" + meant + "]`?"
 			}
 			c.out.Errorf(diag.BadHandle, l.span, hint, "%q has no handle [%s]", from.label, l.handle)
 		}
@@ -247,10 +285,15 @@ func (c *compiler) reportCycle(links []link, into []int) {
 }
 
 func (c *compiler) checkReached(links []link) {
+	if c.unread {
+		return // what could not be read may have been the connection
+	}
 	reached := make([]bool, len(c.nodes))
 	var queue []int
+	entry := ""
 	for i, d := range c.nodes {
 		if d.known && d.typ.Entry {
+			entry = d.label
 			reached[i] = true
 			queue = append(queue, i)
 		}
@@ -266,6 +309,12 @@ func (c *compiler) checkReached(links []link) {
 		}
 		return
 	}
+	for i, d := range c.nodes {
+		if !d.known {
+			reached[i] = true // it may have been meant as an entry, too
+			queue = append(queue, i)
+		}
+	}
 	for len(queue) > 0 {
 		at := queue[0]
 		queue = queue[1:]
@@ -278,7 +327,7 @@ func (c *compiler) checkReached(links []link) {
 	}
 	for i, d := range c.nodes {
 		if !reached[i] && d.known {
-			c.out.Errorf(diag.Unreachable, d.span, "connect it, or remove it", "no connection leads from a receive node to %q", d.label)
+			c.out.Errorf(diag.Unreachable, d.span, "write `"+entry+" -> "+d.label+"` among the connections, or remove it", "no connection leads from a receive node to %q", d.label)
 		}
 	}
 }

@@ -23,7 +23,7 @@ nodes:
 		{"one beside it", "[In -> A, In -> Is big -> Out]", "A.status", "does not stand before \"Out\""},
 		{"one beside it, in brackets", "[In -> A -> Out, In -> Is big]", `steps["Is big"]`, "does not stand before \"Out\""},
 		{"one behind it", "[In -> Out -> A, In -> Is big]", "A.status", "does not stand before \"Out\""},
-		{"itself", "[In -> Out -> A, In -> Is big]", "Out.x", "does not stand before \"Out\""},
+		{"itself", "[In -> Out -> A, In -> Is big]", "Out.x", "\"Out\" names its own output"},
 		{"one that is not there", "[In -> A -> Out, In -> Is big]", "Missing.x", "unknown name Missing"},
 	}
 	for _, r := range rows {

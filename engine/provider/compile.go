@@ -44,7 +44,7 @@ func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	c.unknown()
 	c.ignore()
 	c.replies()
-	if out.Count(diag.Error) > before {
+	if out.Count(diag.Error) > before || c.p.scheme == nil {
 		return nil
 	}
 	c.p.headers = c.p.storedHeaders(c.v.Strings("headers"))
@@ -76,6 +76,9 @@ func (c *compiler) publicURL(gateway string) {
 // signature compiles the rules with the secrets.
 func (c *compiler) signature() {
 	n := c.v.Node("signature")
+	if n == nil && (c.doc.Partial || !c.v.Good("signature")) || n != nil && n.Refused {
+		return // a finding says why it is not there
+	}
 	if n == nil {
 		c.out.Errorf(diag.MissingSignature, c.doc.NameSpan, "add `signature: {algorithm: hmac-sha256, header: …}`, or `signature: none` if the provider signs nothing",
 			"provider %q does not say how its requests are signed", c.p.name)
@@ -111,10 +114,34 @@ func unsigned(rules []signature.Rule) bool {
 
 func (c *compiler) rule(path string, n *source.Node) signature.Rule {
 	v := ruleObject().DecodeAt(path, n, c.out)
+	part := func(name string) *source.Node { return ruleNode(v, name) }
 	return signature.Rule{
-		Node: n, Algorithm: v.Node("algorithm"), Header: v.Node("header"), From: v.Node("from"), Split: v.Node("split"), Prefix: v.Node("prefix"),
-		StripTo: v.Node("strip_to"), Encoding: v.Node("encoding"), Signed: v.Node("signed"), Key: v.Node("key"), Strip: v.Node("strip"),
+		Node: n, Algorithm: part("algorithm"), Header: part("header"), From: part("from"), Split: part("split"), Prefix: part("prefix"),
+		StripTo: part("strip_to"), Encoding: part("encoding"), Signed: part("signed"), Key: part("key"), Strip: part("strip"),
 	}
+}
+
+// ruleNode gives a part of a rule; what a finding speaks of is refused, of a list only the items that are no text.
+func ruleNode(v *field.Values, name string) *source.Node {
+	n := v.Node(name)
+	switch {
+	case v.Good(name):
+		return n
+	case n == nil: // the key is misspelt
+		n = source.NewString("", v.Span(name))
+	case n.Kind == source.List:
+		c := *n
+		c.Items = make([]*source.Node, len(n.Items))
+		for i, item := range n.Items {
+			one := *item
+			one.Refused = !item.IsScalar() || item.Kind == source.Null
+			c.Items[i] = &one
+		}
+		return &c
+	}
+	c := *n
+	c.Refused = true
+	return &c
 }
 
 // secrets gives the live secrets. Where one is missing or broken, which has been said, a placeholder stands in for it, so that the
@@ -141,7 +168,7 @@ func (c *compiler) secrets(n *source.Node, unsigned bool) []signature.Secret {
 			}
 			out = add(out, t, span)
 		}
-	case !unsigned:
+	case !unsigned && c.v.Good("secret") && c.v.Good("secrets"):
 		c.out.Errorf(diag.MissingKey, n.Span, "add `secret: <<env.NAME>>` at the top level", "provider %q has no secret to check signatures with", c.p.name)
 	}
 	if len(out) == 0 || out[0].Value.IsZero() {
@@ -178,7 +205,7 @@ func (c *compiler) eventName() {
 func (c *compiler) deliveryID() {
 	n := c.v.Node("delivery")
 	if n == nil {
-		if c.p.scheme != nil {
+		if c.doc.Enabled && c.p.scheme != nil && c.v.Good("delivery") {
 			c.out.Add(diag.Finding{
 				Severity: diag.Hint, Rule: diag.NoDelivery, Span: c.doc.NameSpan, Hint: "add `delivery: {header: …}`, or `delivery: body` for a hash of the body",
 				Message: fmt.Sprintf("without `delivery`, what provider %q sends twice is processed twice", c.p.name),

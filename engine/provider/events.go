@@ -34,7 +34,7 @@ func (c *compiler) events() {
 			continue
 		}
 		first[e.Name] = v.Span("name")
-		if n := v.Node("schema"); n != nil {
+		if n := v.Node("schema"); n != nil && v.Good("schema") {
 			e.schema = compileSchema(c.doc, n, c.v.String("schemas_directory"), c.out)
 		}
 		if n := v.Node("example"); n != nil {
@@ -72,7 +72,8 @@ func (c *compiler) example(e *Event, n *source.Node) {
 	e.example, e.exampleType = body, contentType(c.p.format)
 	if c.p.format == payload.JSON {
 		if err := payload.Check(body, payload.Limits{}); err != nil {
-			c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q is no JSON: %s", e.Name, err)
+			span, message := c.exampleError(n, body, err)
+			c.out.Errorf(diag.BadExample, span, "", "the example of %q is no JSON: %s", e.Name, message)
 			return
 		}
 	}
@@ -109,11 +110,27 @@ func (c *compiler) exampleBytes(n *source.Node) ([]byte, error) {
 		}
 		return payload.Encode(plain(n))
 	}
-	t := n.Text
-	if begins := strings.TrimSpace(t); strings.HasPrefix(begins, "{") || strings.HasPrefix(begins, "[") || strings.Contains(t, "\n") {
-		return []byte(t), nil // DiPeO writes examples as JSON text
+	if isExampleText(n.Text) {
+		return []byte(n.Text), nil // DiPeO writes examples as JSON text
 	}
-	return c.doc.ReadFileAt(n, t)
+	return c.doc.ReadFileAt(n, n.Text)
+}
+
+// isExampleText tells an example that is written out from the name of a file.
+func isExampleText(t string) bool {
+	begins := strings.TrimSpace(t)
+	return strings.HasPrefix(begins, "{") || strings.HasPrefix(begins, "[") || strings.Contains(t, "\n")
+}
+
+// exampleError places an error of an example that is no JSON: in its own file, or in the text.
+func (c *compiler) exampleError(n *source.Node, body []byte, err error) (source.Span, string) {
+	if !n.IsScalar() {
+		return n.Span, err.Error()
+	}
+	if isExampleText(n.Text) {
+		return textError(n, nil, err)
+	}
+	return textError(n, besideFile(n, n.Text, body), err)
 }
 
 // formOf writes a map of scalars as an urlencoded form, in the order written.

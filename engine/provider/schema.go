@@ -25,7 +25,8 @@ const schemaBase = "manifest:///"
 func compileSchema(doc *manifest.Document, n *source.Node, dir string, out *diag.List) *jsonschema.Schema {
 	s := schemaSource{doc: doc, node: n, dir: dir}
 	if err := s.read(); err != nil {
-		out.Errorf(diag.BadSchema, s.spanOf(err), "", "the schema: %s", err)
+		span, message := textError(n, s.file, err)
+		out.Errorf(diag.BadSchema, span, "", "the schema: %s", message)
 		return nil
 	}
 	c := jsonschema.NewCompiler()
@@ -54,6 +55,8 @@ type schemaSource struct {
 	url   string
 	file  *source.File // nil for a schema that stands in the manifest
 	value any
+	// others are the files that it refers to, by their addresses.
+	others map[string]*schemaSource
 }
 
 var _ jsonschema.URLLoader = (*schemaSource)(nil)
@@ -77,7 +80,7 @@ func (s *schemaSource) read() error {
 		return err
 	}
 	s.url = schemaBase + (&url.URL{Path: path.Clean(name)}).EscapedPath()
-	s.file = source.NewFile(path.Join(path.Dir(s.node.Span.File.Name), name), data)
+	s.file = besideFile(s.node, name, data)
 	return s.decode(data)
 }
 
@@ -103,34 +106,72 @@ func (s *schemaSource) Load(address string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	other := schemaSource{}
+	other := &schemaSource{node: s.node, url: address, file: besideFile(s.node, name, data)}
+	if s.others == nil {
+		s.others = map[string]*schemaSource{}
+	}
+	s.others[address] = other
 	if err := other.decode(data); err != nil {
 		return nil, err
 	}
 	return other.value, nil
 }
 
-// spanOf is the place of a syntax error in the schema's own file, else the manifest's value.
-func (s *schemaSource) spanOf(err error) source.Span {
+// besideFile makes a source file of what a path in a manifest names, for findings.
+func besideFile(n *source.Node, name string, data []byte) *source.File {
+	return source.NewFile(path.Join(path.Dir(n.Span.File.Name), name), data)
+}
+
+// textError places what is wrong with JSON: in its file, or where there is none in the text that stands in the manifest. The message
+// then names no byte. Other errors are about the manifest's value.
+func textError(n *source.Node, file *source.File, err error) (source.Span, string) {
 	var at *payload.Error
-	if s.file == nil || !errors.As(err, &at) {
-		return s.node.Span
+	switch {
+	case !errors.As(err, &at):
+		return n.Span, err.Error()
+	case file != nil:
+		return source.Span{File: file, Start: file.Pos(at.Offset), End: file.Pos(at.Offset + 1)}, at.Message
+	default:
+		return source.Span{File: n.Span.File, Start: n.TextPos(at.Offset), End: n.TextPos(at.Offset + 1)}, at.Message
 	}
-	pos := s.file.Pos(at.Offset)
-	return source.Span{File: s.file, Start: pos, End: s.file.Pos(at.Offset + 1)}
 }
 
 // explain finds the place in the schema that a compiler error speaks of.
 func (s *schemaSource) explain(err error) (source.Span, string) {
 	var invalid *jsonschema.SchemaValidationError
-	if errors.As(err, &invalid) && strings.HasPrefix(invalid.URL, s.url) {
-		var v *jsonschema.ValidationError
-		if errors.As(invalid.Err, &v) {
+	var loading *jsonschema.LoadURLError
+	var v *jsonschema.ValidationError
+	switch {
+	case errors.As(err, &invalid) && errors.As(invalid.Err, &v):
+		if in := s.at(invalid.URL); in != nil {
 			leaf := leafOf(v)
-			return s.locate(leaf.InstanceLocation), leaf.Error()
+			return in.locate(leaf.InstanceLocation), leafText(leaf)
 		}
+	case errors.As(err, &loading):
+		if in := s.at(loading.URL); in != nil && in != s {
+			return textError(s.node, in.file, loading.Err)
+		}
+		if strings.HasPrefix(loading.URL, schemaBase) {
+			return s.node.Span, loading.Err.Error() // which names the file
+		}
+		return s.node.Span, fmt.Sprintf("`%s` cannot be loaded: %s", loading.URL, loading.Err)
 	}
-	return s.node.Span, strings.ReplaceAll(err.Error(), schemaBase, "")
+	first, _, _ := strings.Cut(strings.ReplaceAll(err.Error(), schemaBase, ""), "\n")
+	return s.node.Span, first
+}
+
+// at gives the schema of an address, nil where it is none of ours.
+func (s *schemaSource) at(address string) *schemaSource {
+	address, _, _ = strings.Cut(address, "#")
+	if address == s.url {
+		return s
+	}
+	return s.others[address]
+}
+
+// leafText says what is wrong; of the value as a whole it needs no path.
+func leafText(leaf *jsonschema.ValidationError) string {
+	return strings.TrimPrefix(leaf.Error(), "at '': ")
 }
 
 // locate gives the place of a value inside of the schema.
@@ -198,7 +239,7 @@ func violation(s *jsonschema.Schema, v any) string {
 	err := s.Validate(v)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
-		return leafOf(invalid).Error()
+		return leafText(leafOf(invalid))
 	}
 	if err != nil {
 		return err.Error()

@@ -62,6 +62,9 @@ func parseReference(s string) (reference, Problem) {
 	ref.name = name
 	if space == "env" {
 		ref.name, ref.fallback, ref.hasDefault = strings.Cut(name, ":-")
+		if ref.name == "" {
+			return ref, Problem{Code: CodeBad, Message: "the reference names no environment variable", Hint: "write <<env.NAME>> or <<env.NAME:-default>>"}
+		}
 		if !isVariable(ref.name) {
 			return ref, Problem{
 				Code: CodeBad, Message: fmt.Sprintf("`%s` is no name of an environment variable", ref.name),
@@ -80,6 +83,9 @@ func parseReference(s string) (reference, Problem) {
 func badReference(ref reference, inner, space string, dotted bool) (reference, Problem) {
 	literal := `write \<< for a literal "<<"`
 	word := strings.TrimSpace(space)
+	if first, _, blank := strings.Cut(word, " "); blank && isNamespace(strings.ToLower(first)) {
+		return ref, Problem{Code: CodeBad, Message: fmt.Sprintf("`<<%s>>` is no reference", inner), Hint: "write " + form(strings.ToLower(first)) + "; " + literal}
+	}
 	for i := 0; i < len(word); i++ {
 		if !isWord(word[i]) {
 			if ns, _, ok := strings.Cut(word, ":"); ok && isNamespace(strings.ToLower(ns)) {
@@ -111,6 +117,14 @@ func badReference(ref reference, inner, space string, dotted bool) (reference, P
 		}
 	}
 	return ref, Problem{Code: CodeBad, Message: fmt.Sprintf("`<<%s>>`: no references come from `%s`", inner, word), Hint: hint + "; " + literal}
+}
+
+// form is how a reference of a namespace is written.
+func form(space string) string {
+	if space == "env" {
+		return "<<env.NAME>>"
+	}
+	return "<<file.PATH>>"
 }
 
 func namespaces() []string { return []string{"env", "file"} }

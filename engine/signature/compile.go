@@ -25,7 +25,8 @@ type Config struct {
 	URL bool
 }
 
-// Rule is one signature rule. Every field is a scalar, or a list of scalars where said; nil is "not written".
+// Rule is one signature rule. Every field is a scalar, or a list of scalars where said; nil is "not written". A field, or an item of
+// a list, that is Refused may be anything: nothing is said of it, and no Scheme is made.
 type Rule struct {
 	Node      *source.Node
 	Algorithm *source.Node
@@ -85,10 +86,20 @@ func Compile(c Config, out *diag.List) *Scheme {
 		b := ruleCompiler{config: &c, rule: &r, out: out}
 		s.rules = append(s.rules, b.compile(i))
 	}
-	if out.Count(diag.Error) > before {
+	if out.Count(diag.Error) > before || slices.ContainsFunc(c.Rules, refused) {
 		return nil
 	}
 	return s
+}
+
+// refused says whether a part of a rule is one that a finding speaks of already.
+func refused(r Rule) bool {
+	for _, n := range []*source.Node{r.Algorithm, r.Header, r.From, r.Split, r.Prefix, r.StripTo, r.Encoding, r.Signed, r.Key, r.Strip} {
+		if n != nil && (n.Refused || slices.ContainsFunc(n.Items, func(item *source.Node) bool { return item.Refused })) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Config) compileStamp(out *diag.List) *stamp {
@@ -135,7 +146,9 @@ func (b *ruleCompiler) compile(index int) rule {
 	}
 	name := text(b.rule.Algorithm)
 	a, hint, ok := findAlgorithm(name)
-	if !ok {
+	if b.rule.Algorithm.Refused {
+		a = algorithms()[0]
+	} else if !ok {
 		b.out.Errorf(diag.UnknownAlgorithm, b.rule.Algorithm.Span, hint, "there is no algorithm %q", name)
 		a = algorithms()[0] // so that the other keys are looked at as well
 	}
@@ -276,7 +289,7 @@ func (b *ruleCompiler) signed() []*Template {
 // keys decodes the secrets. No finding ever quotes one.
 func (b *ruleCompiler) keys(r *rule) {
 	form := keyForms()[0]
-	if n := b.rule.Key; n != nil {
+	if n := b.rule.Key; n != nil && !n.Refused {
 		i := slices.IndexFunc(keyForms(), func(f keyForm) bool { return f.name == text(n) })
 		if i < 0 {
 			b.fail(n, oneOf(text(n), names(keyForms(), func(f keyForm) string { return f.name })), "there is no key form %q", text(n))
@@ -314,7 +327,7 @@ func (b *ruleCompiler) keys(r *rule) {
 
 // list gives the scalars of a key that may be one or many.
 func (b *ruleCompiler) list(n *source.Node, key string) []*source.Node {
-	if n == nil {
+	if n == nil || n.Refused {
 		return nil
 	}
 	if n.Kind != source.List {
@@ -323,7 +336,7 @@ func (b *ruleCompiler) list(n *source.Node, key string) []*source.Node {
 	if len(n.Items) == 0 || len(n.Items) > maxAlternates {
 		b.fail(n, "", "`%s` needs between 1 and %d entries", key, maxAlternates)
 	}
-	return n.Items[:min(len(n.Items), maxAlternates)]
+	return slices.DeleteFunc(slices.Clone(n.Items[:min(len(n.Items), maxAlternates)]), func(item *source.Node) bool { return item.Refused })
 }
 
 // text gives a scalar's text.

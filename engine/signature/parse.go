@@ -115,13 +115,17 @@ func (p *parser) sequence(inGroup bool) []part {
 			flush()
 			start := p.at
 			p.at++
+			failed := p.failed
+			p.failed = false
 			group := p.sequence(true)
+			broken := p.failed // the placeholder, for one
+			p.failed = p.failed || failed
 			if p.at >= len(p.text) || p.text[p.at] != ']' {
 				p.fail(start, start+1, diag.BadTemplate, `close it with ], or write \[ for a literal bracket`, "the group that begins here does not end")
 				return parts
 			}
 			p.at++
-			if !slices.ContainsFunc(group, func(q part) bool { return q.place != nil }) {
+			if !broken && !slices.ContainsFunc(group, func(q part) bool { return q.place != nil }) {
 				p.fail(start, p.at, diag.BadTemplate, `write \[ for a literal bracket`, "a group without a placeholder can never be dropped")
 			}
 			parts = append(parts, part{group: group})

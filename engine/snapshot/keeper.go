@@ -209,7 +209,10 @@ func (k *Keeper) load(ctx context.Context) (*Snapshot, *diag.List, error) {
 			}
 			continue
 		}
-		if s == nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil, out, context.Cause(ctx)
+		case s == nil:
 			return nil, out, out.Err()
 		}
 		return s, out, nil
@@ -252,6 +255,9 @@ func (k *Keeper) succeeded(ctx context.Context, s *Snapshot, r Report) {
 }
 
 func (k *Keeper) failed(ctx context.Context, out *diag.List, reason string, err error) {
+	if ctx.Err() != nil {
+		return // whoever asked went away, or we are stopping: that says nothing of the manifests
+	}
 	at := time.Now().UTC()
 	k.mu.Lock()
 	good := k.last.LastGood

@@ -38,6 +38,26 @@ type chunk struct {
 	start, end int // byte offsets in the file
 }
 
+// data gives the chunk's bytes for the parser, which knows YAML 1.1 only and refuses `%YAML 1.2`, although it reads such documents as
+// they are meant: the directive says 1.1 in them.
+func (c chunk) data(f *File) []byte {
+	data := f.Data[c.start:c.end]
+	for at := 0; at < len(data); {
+		line, rest, _ := bytes.Cut(data[at:], []byte("\n"))
+		version, ok := bytes.CutPrefix(line, []byte("%YAML 1."))
+		if ok && len(version) > 0 && version[0] >= '0' && version[0] <= '9' && len(bytes.TrimSpace(version[1:])) == 0 {
+			data = bytes.Clone(data)
+			data[at+len("%YAML 1.")] = '1'
+			return data
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != '%' {
+			break
+		}
+		at = len(data) - len(rest)
+	}
+	return data
+}
+
 // splitDocuments cuts a file before every line that begins with "---" and behind every "...". YAML ends a document there whatever
 // came before, an unclosed quote included, so a mistake in one document cannot reach into the next. Pieces that hold nothing are
 // left out.

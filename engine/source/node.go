@@ -61,6 +61,10 @@ type Node struct {
 	Text string
 	// Value is the text with its references resolved, set by engine/manifest on every scalar of kind String; nil before.
 	Value *secret.Text
+	// Refused says that a finding speaks of the value already: who decodes it takes it for absent, and says nothing more.
+	Refused bool
+	// Tolerated says that the format of the document writes secrets here as they are: one is a warning, not an error.
+	Tolerated bool
 
 	// start and end are byte offsets in the file, anchor and tag left out; both 0 for nodes that ParseYAML did not make.
 	start, end int

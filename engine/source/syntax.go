@@ -33,12 +33,13 @@ func explainSyntax(f *File, c chunk, err error) Problem {
 // failingLine finds the line of a chunk that makes the parser fail: the first one with which the text up to it fails in the
 // same way. said is the parser's own guess, a lower bound.
 func failingLine(f *File, c chunk, message string, said int) int {
-	r := &slowReader{data: f.Data[c.start:c.end]}
+	data := c.data(f)
+	r := &slowReader{data: data}
 	_ = parseAway(r)
 	line := f.Pos(c.start + max(r.read-1, 0)).Line
 	// The parser reads at most a token ahead, which is rarely more than two lines.
 	for tries := 0; tries < 4 && line > said; tries++ {
-		before := f.Data[c.start:f.lines[line-1]]
+		before := data[:max(f.lines[line-1]-c.start, 0)]
 		err := parseAway(bytes.NewReader(before))
 		if err == nil || !strings.HasSuffix(err.Error(), message) {
 			return line

@@ -58,7 +58,7 @@ type yamlParser struct {
 
 func (p *yamlParser) parse() (docs []*Node, err error) {
 	p.indexLines()
-	dec := yaml.NewDecoder(bytes.NewReader(p.file.Data[p.chunk.start:p.chunk.end]))
+	dec := yaml.NewDecoder(bytes.NewReader(p.chunk.data(p.file)))
 	for {
 		var y yaml.Node
 		if err := dec.Decode(&y); err != nil {

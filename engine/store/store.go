@@ -30,7 +30,8 @@ var (
 )
 
 // Store is the event log and the queue. All methods may be called by many goroutines at once. What a write returned, a later
-// read sees. Time is the store's: callers pass durations.
+// read sees. Time is the store's: callers pass durations. What is passed to a store is not
+// changed afterwards.
 type Store interface {
 	// Append makes events durable and gives a Receipt for each, in order. It returns after the commit, never before; many callers
 	// share one. It fails whole (ErrUnavailable) or succeeds whole. An arrival whose delivery key is live in its window is a

@@ -105,7 +105,7 @@ func openTypes(t testing.TB, types []node.Type, manifests string, h http.Handler
 	g.files = []*source.File{source.NewFile("providers.yaml", []byte(providers)), source.NewFile("flow.yaml", []byte(manifests))}
 	var err error
 	g.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
-		Load:    snapshot.Options{Types: types, Dev: true, Manifest: manifest.Options{Dev: true, Files: g.files}},
+		Load:    snapshot.Options{Types: types, Dev: true, Manifest: g.manifest()},
 		Sources: g.store, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -127,6 +127,8 @@ func openTypes(t testing.TB, types []node.Type, manifests string, h http.Handler
 	g.worker = g.another(change...)
 	return g
 }
+
+func (g *gate) manifest() manifest.Options { return manifest.Options{Dev: true, Files: g.files} }
 
 // another makes one more worker over the same store, as a second process would be.
 func (g *gate) another(change ...func(*worker.Options)) *worker.Worker {
@@ -196,18 +198,30 @@ func (g *gate) reload(manifests string) {
 // run gives the record of the only run of an event.
 func (g *gate) run(id event.ID) store.RunRecord {
 	g.t.Helper()
+	all := g.runs(id)
+	if len(all) != 1 {
+		g.t.Fatalf("the event has runs of %d pipelines, want 1", len(all))
+	}
+	for _, rec := range all {
+		return rec
+	}
+	return store.RunRecord{}
+}
+
+// runs gives the runs of an event by pipeline.
+func (g *gate) runs(id event.ID) map[string]store.RunRecord {
+	g.t.Helper()
 	page, err := g.store.Runs(g.t.Context(), store.RunQuery{Event: id})
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if len(page.Runs) != 1 {
-		g.t.Fatalf("the event has %d runs, want 1", len(page.Runs))
+	out := map[string]store.RunRecord{}
+	for _, r := range page.Runs {
+		if out[r.Pipeline], err = g.store.Run(g.t.Context(), r.ID); err != nil {
+			g.t.Fatal(err)
+		}
 	}
-	rec, err := g.store.Run(g.t.Context(), page.Runs[0].ID)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return rec
+	return out
 }
 
 // wants checks what the only run of an event has come to.

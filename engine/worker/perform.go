@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
@@ -54,6 +56,7 @@ type job struct {
 	diagram  *pipeline.Diagram
 	payload  any
 	attempts []run.Attempt // made by this job
+	done     *run.Step     // that this job ended
 	notes    []string      // what was cut from the message
 	gate     *store.Gate   // to be written with the settlement
 }
@@ -98,10 +101,18 @@ func (j *job) do(ctx context.Context) {
 	}
 	dest, ok := j.w.o.World.Destination(effect.Deliver.Destination)
 	if !ok {
-		j.fail(ctx, effect, "permanent", CodeNoDestination, fmt.Sprintf("there is no destination %q any more", effect.Deliver.Destination))
+		j.fail(ctx, effect, "permanent", CodeNoDestination, noDestination(effect.Deliver))
 		return
 	}
 	j.deliver(ctx, effect, dest)
+}
+
+// noDestination says what is missing: a named destination, or one that a hook described itself in the run's revision.
+func noDestination(d node.Deliver) string {
+	if _, label, own := strings.Cut(d.Destination, "/"); own {
+		return fmt.Sprintf("the pipeline that runs now has no hook %q that says where to send to", label)
+	}
+	return fmt.Sprintf("there is no destination %q any more", d.Destination)
 }
 
 func find(effects []pipeline.Effect, path string) (pipeline.Effect, bool) {
@@ -242,6 +253,7 @@ func (j *job) fail(ctx context.Context, e pipeline.Effect, kind, code, message s
 // settle writes the step, what follows from it, and the task's fate. Where the run has moved meanwhile the record is read and folded
 // again: what was done is never lost.
 func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
+	j.done = step
 	defer j.w.enter(j.c.Run.ID)()
 	for range maxFolds {
 		delta := j.delta(ctx, step, then)
@@ -302,6 +314,9 @@ func (j *job) delta(ctx context.Context, step *run.Step, then store.Then) *store
 func (j *job) park(ctx context.Context, reason, message string) {
 	delta := &store.RunDelta{
 		ID: j.c.Run.ID, Version: j.c.Run.Version, State: run.Parked, Reason: reason, Message: message, Attempts: j.attempts,
+	}
+	if j.done != nil { // what follows from it is not known, but a retry need not do it again
+		delta.Steps = []run.Step{*j.done}
 	}
 	for range maxFolds {
 		results, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Run: delta}})

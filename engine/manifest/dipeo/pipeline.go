@@ -8,10 +8,12 @@ import (
 	"github.com/headgate/headgate/engine/source"
 )
 
-// Pipeline rewrites a diagram of the light format. Nodes that are native already go through as they are. The second result is
-// false where a node or a value has no counterpart; the list names each of them.
+// Pipeline rewrites a diagram of the light format. Nodes that are native already go through as they are. The list names each node and
+// value that has no counterpart; they are refused in the result, so that the others are still looked at. The second result is false
+// where the diagram is of another format, of which nothing can be said.
 func Pipeline(root *source.Node, out *diag.List) (*source.Node, bool) {
-	r := rewriter{out: out, ok: true}
+	r := rewriter{out: out}
+	light := true
 	native := r.head(root, "pipeline")
 	for _, item := range items(root.Get("nodes")) {
 		if label := item.Get("label"); label != nil && label.IsScalar() {
@@ -23,7 +25,8 @@ func Pipeline(root *source.Node, out *diag.List) (*source.Node, bool) {
 		case "persons", "api_keys", "metadata", "$schema":
 		case "version":
 			if !e.Value.IsScalar() || e.Value.Text != "light" {
-				r.errorf(diag.DiPeOValue, e.Value.Span, "write `version: light`, or leave it out", "only diagrams of the light format are read")
+				light = false
+				r.out.Errorf(diag.DiPeOValue, e.Value.Span, "write `version: light`, or leave it out", "only diagrams of the light format are read")
 			}
 		case "nodes":
 			native.Entries = append(native.Entries, source.Entry{Key: e.Key, Value: r.nodes(e.Value)})
@@ -33,7 +36,7 @@ func Pipeline(root *source.Node, out *diag.List) (*source.Node, bool) {
 			native.Entries = append(native.Entries, e)
 		}
 	}
-	return r.references(native), r.ok
+	return r.references(native), light
 }
 
 func items(n *source.Node) []*source.Node {
@@ -81,7 +84,12 @@ func (r *rewriter) node(n *source.Node) *source.Node {
 			setEntry(props, e)
 		}
 	}
+	found := r.out.Len()
 	r.rewriteType(n, native, props)
+	if r.out.Len() > found { // a node that cannot be rewritten has a label, which others name, and no type
+		drop(native, "type")
+		native.Entries = append(native.Entries, source.NewEntry("type", place, refused(source.NewString("", place))))
+	}
 	if hadProps || len(props.Entries) > 0 {
 		native.Entries = append(native.Entries, source.NewEntry("props", place, props))
 	}
@@ -105,7 +113,7 @@ func drop(m *source.Node, keys ...string) {
 func (r *rewriter) rewriteType(n, native, props *source.Node) {
 	typ := n.Get("type")
 	if typ == nil {
-		r.errorf(diag.DiPeONode, firstKey(n), "write `type: receive`, `condition`, `code` or `hook`", "the node has no type")
+		r.out.Errorf(diag.DiPeONode, firstKey(n), "write `type: receive`, `condition`, `code` or `hook`", "the node has no type")
 		return
 	}
 	switch typ.Text {
@@ -117,7 +125,7 @@ func (r *rewriter) rewriteType(n, native, props *source.Node) {
 		r.codeJob(typ, native, props)
 	default:
 		if hint, known := unsupported()[typ.Text]; known {
-			r.errorf(diag.DiPeONode, typ.Span, hint, "nodes of DiPeO's type `%s` are not supported here yet", typ.Text)
+			r.out.Errorf(diag.DiPeONode, typ.Span, hint, "nodes of DiPeO's type `%s` are not supported here yet", typ.Text)
 		}
 	}
 }
@@ -131,12 +139,12 @@ func firstKey(n *source.Node) source.Span {
 
 func (r *rewriter) condition(props *source.Node) {
 	if t := props.Get("condition_type"); t != nil && t.Text != "custom" {
-		r.errorf(diag.DiPeONode, t.Span, "write `condition_type: custom` and an `expression`",
+		r.out.Errorf(diag.DiPeONode, t.Span, "write `condition_type: custom` and an `expression`",
 			"conditions of DiPeO's type `%s` are not supported here yet", t.Text)
 	}
 	drop(props, "condition_type", "node_indices", "person", "judge_by", "judge_by_file", "memorize_to", "at_most", "skippable")
 	if e := props.Get("expose_index_as"); e != nil {
-		r.errorf(diag.DiPeONode, props.KeySpan("expose_index_as"), "", "`expose_index_as` is not supported: diagrams have no cycles here")
+		r.out.Errorf(diag.DiPeONode, props.KeySpan("expose_index_as"), "", "`expose_index_as` is not supported: diagrams have no cycles here")
 	}
 }
 
@@ -144,23 +152,32 @@ func (r *rewriter) condition(props *source.Node) {
 func (r *rewriter) hook(props *source.Node) {
 	kind := props.Get("hook_type")
 	if kind != nil && kind.Text != "webhook" && kind.Text != "http" {
-		r.errorf(diag.DiPeONode, kind.Span, "run it behind an HTTP endpoint, and write `hook_type: webhook`",
+		r.out.Errorf(diag.DiPeONode, kind.Span, "run it behind an HTTP endpoint, and write `hook_type: webhook`",
 			"hooks of DiPeO's type `%s` are not supported here", kind.Text)
 		return
 	}
 	drop(props, "hook_type", "retry_count") // retry_count is never read there; the default schedule retries
 	config := props.Get("config")
+	tolerateURL(props)
+	tolerateURL(config)
 	if config == nil || config.Kind != source.Map {
 		return
 	}
 	if s := config.Get("subscribe_to"); s != nil {
-		r.errorf(diag.DiPeONode, config.KeySpan("subscribe_to"), "begin a pipeline with a `receive` node for the event",
+		r.out.Errorf(diag.DiPeONode, config.KeySpan("subscribe_to"), "begin a pipeline with a `receive` node for the event",
 			"waiting for an event in the middle of a diagram is not supported here yet")
 		return
 	}
 	// The node's own timeout bounds the request as the one of config does; the nearer one wins.
 	if t := props.Get("timeout"); t != nil && config.Get("timeout") != nil {
 		drop(props, "timeout")
+	}
+}
+
+// tolerateURL marks the address of a hook, which diagrams of DiPeO's hold as it is, secret or not.
+func tolerateURL(m *source.Node) {
+	if u := m.Get("url"); u != nil {
+		u.Tolerated = true
 	}
 }
 
@@ -187,7 +204,7 @@ func (r *rewriter) codeJob(typ, native, props *source.Node) {
 			}
 		}
 	default:
-		r.errorf(diag.DiPeONode, typ.Span, unsupported()["code_job"], "code_job nodes in %s are not supported here yet", language)
+		r.out.Errorf(diag.DiPeONode, typ.Span, unsupported()["code_job"], "code_job nodes in %s are not supported here yet", language)
 	}
 }
 

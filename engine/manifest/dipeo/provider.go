@@ -10,10 +10,10 @@ import (
 	"github.com/headgate/headgate/engine/source"
 )
 
-// Provider rewrites a provider manifest. The second result is false where what it means cannot be said natively; the list says
-// why. A provider that declares nothing about webhooks becomes a disabled one: DiPeO only calls it.
+// Provider rewrites a provider manifest. What cannot be said natively is found, and refused in the result, so that the rest is still
+// looked at. The second result is always true: no such document is of a form that cannot be read. A provider that declares nothing about webhooks becomes a disabled one: DiPeO only calls it.
 func Provider(root *source.Node, out *diag.List) (*source.Node, bool) {
-	r := rewriter{out: out, schemas: "schemas", ok: true}
+	r := rewriter{out: out, schemas: "schemas"}
 	if dir := root.Get("schemas_directory"); dir != nil && dir.Kind == source.String {
 		r.schemas = dir.Text
 	}
@@ -47,7 +47,7 @@ func Provider(root *source.Node, out *diag.List) (*source.Node, bool) {
 			source.NewEntry("signature", span, source.NewString("none", span)),
 			source.NewEntry("enabled", span, &source.Node{Kind: source.Bool, Text: "false", Span: span}))
 	}
-	return r.references(native), r.ok
+	return r.references(native), true
 }
 
 // rewriter carries what is found on the way.
@@ -55,12 +55,13 @@ type rewriter struct {
 	out     *diag.List
 	schemas string
 	labels  []string
-	ok      bool
 }
 
-func (r *rewriter) errorf(rule diag.Rule, span source.Span, hint, format string, args ...any) {
-	r.ok = false
-	r.out.Errorf(rule, span, hint, format, args...)
+// refused gives a value of which a finding speaks; whoever decodes it leaves it alone.
+func refused(n *source.Node) *source.Node {
+	c := *n
+	c.Refused = true
+	return &c
 }
 
 // head begins the native document with its kind, which findings place at the document's first key.
@@ -143,9 +144,9 @@ func (r *rewriter) schema(n *source.Node) *source.Node {
 	inline, offset, err := jsonNode(n)
 	if err != nil {
 		at := n.TextPos(offset)
-		r.errorf(diag.DiPeOValue, source.Span{File: n.Span.File, Start: at, End: source.Pos{Line: at.Line, Col: at.Col + 1}}, "",
+		r.out.Errorf(diag.DiPeOValue, source.Span{File: n.Span.File, Start: at, End: source.Pos{Line: at.Line, Col: at.Col + 1}}, "",
 			"the schema is no JSON: %v", err)
-		return nil
+		return refused(n)
 	}
 	return inline
 }
@@ -154,8 +155,8 @@ func (r *rewriter) schema(n *source.Node) *source.Node {
 func (r *rewriter) config(metadata, config *source.Node) []source.Entry {
 	place := metadata.KeySpan("webhook_config")
 	if config.Kind != source.Map {
-		r.errorf(diag.WrongType, config.Span, "", "`metadata.webhook_config` takes a map, not %s", config.Kind.WithArticle())
-		return nil
+		r.out.Errorf(diag.WrongType, config.Span, "", "`metadata.webhook_config` takes a map, not %s", config.Kind.WithArticle())
+		return []source.Entry{source.NewEntry("signature", place, refused(config))}
 	}
 	signature := source.NewMap(config.Span)
 	entries := []source.Entry{source.NewEntry("signature", place, signature)}
@@ -169,8 +170,20 @@ func (r *rewriter) config(metadata, config *source.Node) []source.Entry {
 		case "secret":
 			entries = append(entries, e)
 		default:
-			r.errorf(diag.UnknownKey, e.Key.Span, diag.DidYouMean(e.Key.Text, []string{"signature_header", "signature_algorithm", "secret"}),
-				"unknown key `%s` in `metadata.webhook_config`", e.Key.Text)
+			name, _ := diag.Nearest(e.Key.Text, []string{"signature_header", "signature_algorithm", "secret"})
+			switch name {
+			case "signature_header":
+				signature.Entries = append(signature.Entries, rename(e, "header", refused(e.Value)))
+			case "signature_algorithm":
+				algorithm = rename(e, "algorithm", refused(e.Value))
+			case "secret":
+				entries = append(entries, rename(e, "secret", refused(e.Value)))
+			}
+			hint := ""
+			if name != "" {
+				hint = "did you mean `" + name + "`?"
+			}
+			r.out.Errorf(diag.UnknownKey, e.Key.Span, hint, "unknown key `%s` in `metadata.webhook_config`", e.Key.Text)
 		}
 	}
 	signature.Entries = append(signature.Entries, algorithm,
@@ -194,8 +207,8 @@ func (r *rewriter) algorithm(n *source.Node) *source.Node {
 	if hint == "" {
 		hint = fmt.Sprintf("known are %s; a document of `kind: provider` has more", strings.Join(known, ", "))
 	}
-	r.errorf(diag.DiPeOValue, n.Span, hint, "there is no signature_algorithm `%s`", n.Text)
-	return n
+	r.out.Errorf(diag.DiPeOValue, n.Span, hint, "there is no signature_algorithm `%s`", n.Text)
+	return refused(n)
 }
 
 // references rewrites {{env.X}} into <<env.X>> in every string. Both are of one length, so columns stay true.

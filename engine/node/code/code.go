@@ -26,7 +26,7 @@ func Type() node.Type {
 			Hints: map[string]string{"code_type": "write `language`", "expression": "write `code`"},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
-			if !p.Has("code") {
+			if !p.Has("code") || !p.Good("code") || !p.Good("language") {
 				return nil
 			}
 			prog := script.CompileValue(p.String("language"), script.FromNode(p.Node("code")), env.Scope, out)

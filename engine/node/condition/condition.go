@@ -37,7 +37,7 @@ func Type() node.Type {
 			Hints: map[string]string{"condition_type": "leave it out: every condition is an expression", "filter": "write `expression`", "condition": "write `expression`"},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
-			if !p.Has("expression") {
+			if !p.Has("expression") || !p.Good("expression") || !p.Good("language") {
 				return nil
 			}
 			prog := script.CompileCondition(p.String("language"), script.FromNode(p.Node("expression")), env.Scope, out)

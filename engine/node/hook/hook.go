@@ -7,6 +7,7 @@ package hook
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/diag"
@@ -85,6 +86,9 @@ func build(p *field.Values, env node.Env, out *diag.List) node.Node {
 		base = doc
 	}
 	own := merged(p, out)
+	if own == nil {
+		return nil
+	}
 	if len(own.Entries) == 0 && base != nil {
 		n.key, n.gate = n.named, n.named
 		return n
@@ -102,14 +106,24 @@ func build(p *field.Values, env node.Env, out *diag.List) node.Node {
 	return n
 }
 
-// merged gives the destination's keys that the hook states, directly and under config; what is written directly wins.
+// merged gives the destination's keys that the hook states, directly and under config; what is written directly wins. It is nil where
+// config is no map.
 func merged(p *field.Values, out *diag.List) *source.Node {
-	own := &source.Node{Kind: source.Map, Span: p.Root().Span}
-	add := func(n *source.Node) {
+	own, known := &source.Node{Kind: source.Map, Span: p.Root().Span}, optional()
+	add := func(n *source.Node, direct bool) {
 		for _, e := range n.Entries {
-			switch e.Key.Text {
+			key := e.Key.Text
+			switch key {
 			case keyDestination, keyConfig, keyHookType:
 				continue
+			}
+			if direct { // what is wrong there has been found already
+				if !slices.ContainsFunc(known, func(f field.Field) bool { return f.Name == key }) {
+					continue
+				}
+				if !p.Good(key) {
+					e.Value = refused(e.Value)
+				}
 			}
 			if own.Get(e.Key.Text) != nil {
 				out.Warnf(diag.DuplicateKey, e.Key.Span, "write it once", "`%s` is written beside `config:` and in it; the one beside it counts", e.Key.Text)
@@ -118,15 +132,27 @@ func merged(p *field.Values, out *diag.List) *source.Node {
 			own.Entries = append(own.Entries, e)
 		}
 	}
-	add(p.Root())
+	add(p.Root(), true)
 	if c := p.Node(keyConfig); c != nil {
 		if c.Kind != source.Map {
-			out.Errorf(diag.WrongType, c.Span, "write `config:` as a map", "config is a %s, not a map", c.Kind)
-			return own
+			out.Errorf(diag.WrongType, c.Span, "write the destination's keys under it, such as `config: {url: …}`", "`%s` takes a map, not %s", p.Path(keyConfig), c.Kind.WithArticle())
+			return nil
 		}
-		add(c)
+		add(c, false)
+	}
+	for _, f := range known {
+		if p.Node(f.Name) == nil && !p.Good(f.Name) && own.Get(f.Name) == nil { // a key beside config is its misspelling
+			own.Entries = append(own.Entries, source.NewEntry(f.Name, own.Span, refused(source.NewString("", own.Span))))
+		}
 	}
 	return own
+}
+
+// refused gives a value of which a finding speaks.
+func refused(n *source.Node) *source.Node {
+	c := *n
+	c.Refused = true
+	return &c
 }
 
 // Do asks for the delivery. A body that the hook states is rendered here, under the run's own revision; address, headers and secrets

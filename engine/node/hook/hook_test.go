@@ -131,7 +131,7 @@ func TestAHookIsRefusedWhereItIsWrong(t *testing.T) {
 		{`{}`, "name a `destination:`, or write `url:`"},
 		{`destination: opps`, "did you mean `ops`"},
 		{`{destination: ops, colour: red}`, "unknown-key"},
-		{"config: 7", "write `config:` as a map"},
+		{"config: 7", "`config` takes a map, not an integer"},
 		{"url: https://a.example.com\nconfig: {url: 'https://b.example.com'}", "duplicate-key"},
 		{"url: ftp://a.example.com", "bad-url"},
 		{"url: https://a.example.com\nbody: '{{ Mesage }}'", "unknown name Mesage"},

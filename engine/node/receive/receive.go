@@ -14,6 +14,7 @@ import (
 	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/script"
+	"github.com/headgate/headgate/engine/source"
 )
 
 // Type describes the receive node.
@@ -64,17 +65,25 @@ func build(p *field.Values, env node.Env, out *diag.List) node.Node {
 	}
 	n.events = set
 	if ok && !open {
-		for _, name := range names {
+		for i, name := range names {
 			if one, err := field.ParseSet([]string{name}); err == nil && !matchesAny(one, events) {
-				out.Errorf(diag.DanglingReference, p.Span("event"), eventHint(name, n.Provider, events),
+				out.Errorf(diag.DanglingReference, eventSpan(p, i), eventHint(name, n.Provider, events),
 					"provider %q has no event %q", n.Provider, name)
 			}
 		}
 	}
-	if p.Has("filter") {
+	if p.Has("filter") && p.Good("filter") && p.Good("language") {
 		n.filter = script.CompileCondition(p.String("language"), script.FromNode(p.Node("filter")), env.Scope, out)
 	}
 	return n
+}
+
+// eventSpan gives the place of one of the names under `event`.
+func eventSpan(p *field.Values, i int) source.Span {
+	if n := p.Node("event"); n != nil && n.Kind == source.List && i < len(n.Items) {
+		return n.Items[i].Span
+	}
+	return p.Span("event")
 }
 
 func matchesAny(set field.Set, names []string) bool {

@@ -42,7 +42,7 @@ const (
 // then nil.
 func Compile(src language.Source, scope language.Scope, condition bool, out *diag.List) language.Program {
 	c := &compilation{src: src, scope: scope, report: language.NewReport(src, out)}
-	if !language.CheckLimits(c.report, Quotes()) {
+	if !language.CheckLimits(c.report, scope, Quotes()) {
 		return nil
 	}
 	program, err := c.compile(condition)
@@ -139,9 +139,19 @@ func (c *compilation) syntaxErrors(issues *library.Issues) {
 		message = "unexpected `" + strings.TrimSpace(strings.TrimSuffix(text, "'")) + "`"
 	}
 	message = strings.NewReplacer("'<EOF>'", "end of the expression", "mismatched input", "unexpected", "extraneous input", "unexpected").Replace(message)
+	if language.SyntaxTemplate(c.report, Quotes(), c.offset(first.Location.Line(), first.Location.Column())) {
+		return
+	}
 	hint := ""
-	if message == "unexpected `=`" {
+	switch message {
+	case "unexpected `=`":
 		hint = "equality is written =="
+	case "unexpected 'and'":
+		hint = "CEL writes &&"
+	case "unexpected 'or'":
+		hint = "CEL writes ||"
+	case "unexpected 'not'":
+		hint = "CEL writes !"
 	}
 	c.report.Word(diag.ExpressionSyntax, c.offset(first.Location.Line(), first.Location.Column()), hint, "%s", message)
 }

@@ -35,7 +35,7 @@ import (
 // then nil.
 func Compile(src language.Source, scope language.Scope, condition bool, out *diag.List) language.Program {
 	c := &compilation{src: src, scope: scope, report: language.NewReport(src, out)}
-	if !language.CheckLimits(c.report, Quotes()) {
+	if !language.CheckLimits(c.report, scope, Quotes()) {
 		return nil
 	}
 	program, err := c.compile(condition)
@@ -132,6 +132,12 @@ func (c *compilation) syntaxError(err error) error {
 	}
 	at := c.src.Byte(e.From)
 	message, hint := e.Message, ""
+	if language.SyntaxTemplate(c.report, Quotes(), at) {
+		return nil
+	}
+	if message == "literal not terminated" {
+		at, message = openQuote(c.src.Text, at), "a quote is opened here and never closed"
+	}
 	if token, ok := strings.CutPrefix(message, "unexpected token "); ok {
 		if _, quoted, ok := strings.Cut(strings.TrimSuffix(token, ")"), "("); ok {
 			if text, err := strconv.Unquote(quoted); err == nil {
@@ -145,6 +151,18 @@ func (c *compilation) syntaxError(err error) error {
 	}
 	c.report.Word(diag.ExpressionSyntax, at, hint, "%s", message)
 	return nil
+}
+
+// openQuote gives the offset of the quote that is open at an offset.
+func openQuote(text string, at int) int {
+	for i := 0; i < len(text); {
+		n := Quotes().Skip(text, i)
+		if n > 0 && i+n > at {
+			return i
+		}
+		i += max(n, 1)
+	}
+	return at
 }
 
 func tokenHint(token string) string {

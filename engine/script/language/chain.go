@@ -204,7 +204,7 @@ func UnknownName(r *Report, scope Scope, name string, at int) {
 func nameHint(name string) string {
 	switch name {
 	case "env", "secrets", "secret":
-		return "expressions cannot read the environment; put the value into the manifest's `vars`"
+		return "expressions cannot read the environment; a secret is written as `<<env.NAME>>` where it is sent, in a destination's `url` or `headers`"
 	case "body", "data", "json", "request":
 		return "the decoded body is `payload`"
 	case "header":

@@ -1,6 +1,10 @@
 package language
 
-import "github.com/headgate/headgate/engine/diag"
+import (
+	"strings"
+
+	"github.com/headgate/headgate/engine/diag"
+)
 
 // The limits of an expression's text, held before any parser sees it: parsers recurse, and brackets alone make no nodes that they
 // would count.
@@ -20,11 +24,12 @@ type Quotes struct {
 	Block bool
 }
 
-// CheckLimits reports a text that is empty, too long or nested too deep, and says whether it may be parsed.
-func CheckLimits(r *Report, q Quotes) bool {
+// CheckLimits reports a text that is empty, too long or nested too deep, and says whether it may be parsed. It warns of templates in
+// quoted text.
+func CheckLimits(r *Report, scope Scope, q Quotes) bool {
 	text := r.src.Text
 	if r.src.HasReference() {
-		r.Errorf(diag.ReferenceNotAllowed, 0, len(text), "pass the value through `vars`, or sign with it at the destination", "a reference cannot stand in an expression")
+		r.Errorf(diag.ReferenceNotAllowed, 0, len(text), "write it where it is sent, in a destination's `url` or `headers`", "a reference cannot stand in an expression")
 		return false
 	}
 	if len(text) > MaxSourceBytes {
@@ -35,6 +40,9 @@ func CheckLimits(r *Report, q Quotes) bool {
 	for i := 0; i < len(text); {
 		if n := q.Skip(text, i); n > 0 {
 			empty = empty && isComment(text[i:])
+			if !isComment(text[i:]) {
+				checkText(r, scope, i, i+n)
+			}
 			i += n
 			continue
 		}
@@ -55,6 +63,55 @@ func CheckLimits(r *Report, q Quotes) bool {
 		return false
 	}
 	return true
+}
+
+// SyntaxTemplate reports a syntax error that a {{ template }} around an offset explains, and says whether it does. Two braces alone are
+// no mistake: a loop may make maps.
+func SyntaxTemplate(r *Report, q Quotes, at int) bool {
+	text := r.src.Text
+	open := -1
+	for i := 0; i <= at && i < len(text); {
+		if n := q.Skip(text, i); n > 0 {
+			i += n
+			continue
+		}
+		if open < 0 && strings.HasPrefix(text[i:], "{{") {
+			open = i
+		}
+		if open >= 0 && i < at && strings.HasPrefix(text[i:], "}}") {
+			open = -1
+		}
+		i++
+	}
+	if open < 0 || !strings.Contains(text[open:], "}}") || isMap(text[open+2:]) {
+		return false
+	}
+	r.Errorf(diag.ExpressionSyntax, open, open+2, "the same names are in scope: write them without braces", "a {{ template }} cannot stand in an expression")
+	return true
+}
+
+// isMap says whether a text behind a brace goes on like a map, with a key.
+func isMap(s string) bool {
+	s = strings.TrimLeft(s, " \t\r\n")
+	if s == "" || strings.IndexByte("\"'`", s[0]) >= 0 {
+		return true
+	}
+	return strings.HasPrefix(strings.TrimLeft(s[wordLen(s, 0):], " \t"), ":")
+}
+
+// checkText warns of a text in which somebody seems to have meant a template.
+func checkText(r *Report, scope Scope, from, to int) {
+	text := r.src.Text[from:to]
+	open := strings.Index(text, "{{")
+	if open < 0 || !strings.Contains(text[open:], "}}") {
+		return
+	}
+	inner := strings.TrimLeft(text[open+2:], " ")
+	word := inner[:wordLen(inner, 0)]
+	if IsName(word) || scope.IsLabel(word) {
+		end := from + open + strings.Index(text[open:], "}}") + 2
+		r.out.Warnf(diag.TemplateSyntax, r.src.Span(from+open, end), "join texts with +: \"by \" + payload.sender.login", "a template in a text of an expression stays as it is written")
+	}
 }
 
 func isComment(s string) bool { return len(s) > 1 && s[0] == '/' && (s[1] == '/' || s[1] == '*') }

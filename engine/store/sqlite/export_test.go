@@ -7,10 +7,42 @@ import (
 	"github.com/headgate/headgate/engine/event"
 )
 
-// Damage flips a bit of a stored body, as a disk may.
+// Judge tells what is known of a file system by its number.
+func Judge(magic int64) (name, refused, warning string) { return judge(magic) }
+
+// KeepingFewKeys makes a store move delivery ids to their table as soon as it has n of them.
+func KeepingFewKeys(o Options, n int) Options {
+	o.keysInMemory = n
+	return o
+}
+
+// Damage changes a byte of a stored body, as a disk may.
 func (s *Store) Damage(ctx context.Context, id event.ID) error {
+	return s.Exec(ctx, "UPDATE bodies SET body = CAST('z' || substr(body, 2) AS BLOB) WHERE event = ?", int64(id))
+}
+
+// Exec lets the writer run a statement.
+func (s *Store) Exec(ctx context.Context, sql string, args ...any) error {
 	return s.submit(ctx, 0, func(w *writer, _ time.Time) error {
-		_, _, err := w.exec("UPDATE bodies SET body = CAST('z' || substr(body, 2) AS BLOB) WHERE event = ?", int64(id))
+		_, _, err := w.exec(sql, args...)
 		return err
 	})
+}
+
+// One gives the integer of a query for one.
+func (s *Store) One(ctx context.Context, sql string, args ...any) (n int64, err error) {
+	err = s.read(ctx, func(v *view) error {
+		n, err = v.c.one(sql, args...)
+		return err
+	})
+	return n, err
+}
+
+// LogBytes gives how much of the log is in use.
+func (s *Store) LogBytes(ctx context.Context) (n int, err error) {
+	err = s.submit(ctx, 0, func(w *writer, _ time.Time) error {
+		_, err := w.c.first(func(r row) error { n = int(r.int(1)) * pageBytes; return nil }, "PRAGMA wal_checkpoint(NOOP)")
+		return err
+	})
+	return n, err
 }

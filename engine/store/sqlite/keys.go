@@ -53,11 +53,13 @@ type keys struct {
 	days []int64
 	// settled is the event up to which all delivery ids are in the table.
 	settled event.ID
+	// limit is moveAt, less in tests.
+	limit int
 }
 
 // loadKeys reads the delivery ids that are not in the table yet.
-func loadKeys(c *conn, settled int64, now time.Time) (*keys, error) {
-	k := &keys{current: map[hash]seen{}, settled: event.ID(settled)}
+func loadKeys(c *conn, settled int64, now time.Time, limit int) (*keys, error) {
+	k := &keys{current: map[hash]seen{}, settled: event.ID(settled), limit: limit}
 	if err := c.query(func(r row) error {
 		s := seen{event: event.ID(r.int(2)), expires: r.int(3), size: int(r.int(4)), crc: uint32(r.int(5)), state: int8(r.int(6))}
 		if s.state == int8(code(eventStates(), event.Routed)) {
@@ -117,10 +119,10 @@ func (k *keys) add(w *writer, h hash, s seen) {
 
 // freeze begins to move what is in memory when there is much of it. All of it has been committed.
 func (k *keys) freeze(last event.ID) {
-	if k.frozen != nil || len(k.current) < moveAt {
+	if k.frozen != nil || len(k.current) < k.limit {
 		return
 	}
-	k.frozen, k.current, k.through, k.moved = k.current, make(map[hash]seen, moveAt), last, 0
+	k.frozen, k.current, k.through, k.moved = k.current, map[hash]seen{}, last, 0
 	k.order = make([]hash, 0, len(k.frozen))
 	for h := range k.frozen {
 		k.order = append(k.order, h)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
@@ -216,10 +215,16 @@ func (w *writer) beginRun(now time.Time, n *store.NewRun, doc, info []byte) erro
 	if state != run.Open {
 		return nil
 	}
-	for i, t := range n.Tasks {
-		if slices.ContainsFunc(n.Tasks[:i], func(o store.NewTask) bool { return o.Path == t.Path && o.Kind == t.Kind }) {
+	type place struct {
+		path string
+		kind run.TaskKind
+	}
+	taken := map[place]bool{}
+	for _, t := range n.Tasks {
+		if taken[place{t.Path, t.Kind}] {
 			continue
 		}
+		taken[place{t.Path, t.Kind}] = true
 		if err := w.addTask(now, row, r.ID.Event, t); err != nil {
 			return err
 		}

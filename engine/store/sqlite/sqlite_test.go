@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,14 +15,34 @@ import (
 	"github.com/headgate/headgate/engine/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		child(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestSQLiteKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, newStore, storetest.Options{
+	contract(t, func(o sqlite.Options) sqlite.Options { return o })
+}
+
+// TestSQLiteKeepsTheContractWithDeliveryIDsInTheirTable is the same with hardly any delivery id kept in memory.
+func TestSQLiteKeepsTheContractWithDeliveryIDsInTheirTable(t *testing.T) {
+	t.Parallel()
+	contract(t, func(o sqlite.Options) sqlite.Options { return sqlite.KeepingFewKeys(o, 2) })
+}
+
+func contract(t *testing.T, options func(sqlite.Options) sqlite.Options) {
+	t.Helper()
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		t.Helper()
+		return open(t, options(sqlite.Options{Path: filepath.Join(t.TempDir(), "headgate.db"), Now: now}))
+	}, storetest.Options{
 		Reopen: func(t *testing.T, stopped store.Store, now func() time.Time) store.Store {
 			t.Helper()
-			return open(t, sqlite.Options{Path: stopped.Info().Path, Now: now})
+			return open(t, options(sqlite.Options{Path: stopped.Info().Path, Now: now}))
 		},
 		Corrupt: func(t *testing.T, s store.Store, id event.ID) {
 			t.Helper()
@@ -33,16 +54,26 @@ func TestSQLiteKeepsTheContract(t *testing.T) {
 	})
 }
 
-func newStore(t *testing.T, now func() time.Time) store.Store {
-	t.Helper()
-	return open(t, sqlite.Options{Path: filepath.Join(t.TempDir(), "headgate.db"), Now: now})
-}
-
+// open makes a store that is not yet started.
 func open(t testing.TB, o sqlite.Options) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// started makes a store, and stops it when the test ends.
+func started(t *testing.T, o sqlite.Options) *sqlite.Store {
+	t.Helper()
+	if o.Path == "" {
+		o.Path = filepath.Join(t.TempDir(), "headgate.db")
+	}
+	s := open(t, o)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
 	return s
 }

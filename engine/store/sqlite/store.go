@@ -28,6 +28,8 @@ type Options struct {
 	BeforeCommit func()
 	// MaxPages limits the file, so that tests can fill the disk; 0 for no limit.
 	MaxPages int
+
+	keysInMemory int // moveAt where 0
 }
 
 // Observer is told of commits; it must not block.

@@ -14,13 +14,6 @@ import (
 	"github.com/headgate/headgate/engine/store"
 )
 
-// The stages of a task.
-const (
-	ready  = 0 // it may be claimed when it is due
-	out    = 1 // it is claimed
-	behind = 2 // another task of its order key is out, or goes before it in its queue
-)
-
 // taskColumns are read by scanTask, in this order.
 const taskColumns = "t.id, t.event, t.run, t.queue, t.due, t.kind, t.path, t.n, t.lost, t.back, t.first, t.claimed, t.cause, t.ref, t.ord, t.okey"
 

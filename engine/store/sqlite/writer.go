@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -324,7 +325,7 @@ func (w *writer) load() error {
 	if err := w.loadGates(); err != nil {
 		return err
 	}
-	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time()); err != nil {
+	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time(), cmp.Or(w.s.o.keysInMemory, moveAt)); err != nil {
 		return err
 	}
 	return w.transact([]*job{{do: (*writer).takeBackAll}})

@@ -1,0 +1,153 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/store/sqlite"
+)
+
+func stop(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+}
+
+func TestAPathIsNeeded(t *testing.T) {
+	t.Parallel()
+	if _, err := sqlite.New(sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "Path") {
+		t.Errorf("got error %v, want one that names Path", err)
+	}
+}
+
+func TestTwoStoresCannotShareAFile(t *testing.T) {
+	t.Parallel()
+	first := started(t, sqlite.Options{})
+	second := open(t, sqlite.Options{Path: first.Info().Path})
+	if err := second.Start(t.Context()); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("got error %v, want %v", err, store.ErrLocked)
+	}
+	if err := second.Stop(t.Context()); err != nil {
+		t.Errorf("stopping what did not start: %v", err)
+	}
+	stop(t, first)
+	third := open(t, sqlite.Options{Path: first.Info().Path})
+	if err := third.Start(t.Context()); err != nil {
+		t.Errorf("starting when the first has stopped: %v", err)
+	}
+	stop(t, third)
+}
+
+func TestAFileOfANewerVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{})
+	if err := s.Exec(t.Context(), "PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, s)
+	before, err := os.ReadFile(s.Info().Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = open(t, sqlite.Options{Path: s.Info().Path}).Start(t.Context())
+	if !errors.Is(err, sqlite.ErrNewerSchema) || !strings.Contains(err.Error(), "99") {
+		t.Errorf("got error %v, want %v with the number", err, sqlite.ErrNewerSchema)
+	}
+	if after, err := os.ReadFile(s.Info().Path); err != nil || string(after) != string(before) {
+		t.Errorf("the file was changed (%v)", err)
+	}
+}
+
+func TestWhatIsNoDatabaseIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "headgate.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("this is no database. ", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, sqlite.Options{Path: path}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got error %v, want one that names the file", err)
+	}
+}
+
+func TestTheFileIsForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{Path: filepath.Join(t.TempDir(), "new", "directory", "headgate.db")})
+	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
+		st, err := os.Stat(s.Info().Path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := st.Mode().Perm(); got != 0o600 {
+			t.Errorf("%q has mode %o, want 600", suffix, got)
+		}
+	}
+}
+
+func TestFileSystemsAreJudged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		magic int64
+		name  string
+		kind  string
+	}{
+		{0xef53, "ext4", "good"},
+		{0x58465342, "xfs", "good"},
+		{0x6969, "nfs", "refused"},
+		{0xff534d42, "cifs", "refused"},
+		{0xfe534d42, "cifs", "refused"},
+		{-0x1acb2be, "cifs", "refused"}, // as a signed 32 bit number
+		{0x517b, "smb", "refused"},
+		{0x01021997, "9p", "refused"},
+		{0x65735546, "fuse", "refused"},
+		{0x01021994, "tmpfs", "warning"},
+		{0x794c7630, "overlay", "warning"},
+		{0x1234, "type 0x1234", "good"},
+	} {
+		name, refused, warning := sqlite.Judge(c.magic)
+		kind := "good"
+		switch {
+		case refused != "":
+			kind = "refused"
+		case warning != "":
+			kind = "warning"
+		}
+		if name != c.name || kind != c.kind {
+			t.Errorf("%#x is %s and %s, want %s and %s", c.magic, name, kind, c.name, c.kind)
+		}
+	}
+}
+
+func TestInfoTellsWhatTheFileIsLike(t *testing.T) {
+	t.Parallel()
+	i := started(t, sqlite.Options{}).Info()
+	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 1 || !filepath.IsAbs(i.Path) {
+		t.Errorf("got %+v", i)
+	}
+}
+
+// TestTimeGoesOnFromWhereTheFileLeftOff has a file that knows of a later time than the wall clock shows.
+func TestTimeGoesOnFromWhereTheFileLeftOff(t *testing.T) {
+	t.Parallel()
+	ahead := time.Now().Add(time.Hour)
+	s := started(t, sqlite.Options{Now: func() time.Time { return ahead }})
+	first := <-appendLater(t.Context(), s, arrival("from the future"))
+	stop(t, s)
+	s = started(t, sqlite.Options{Path: s.Info().Path})
+	second := <-appendLater(t.Context(), s, arrival("now"))
+	if first.err != nil || second.err != nil {
+		t.Fatal(first.err, second.err)
+	}
+	if got := second.receipts[0].ID.Time(); got.Before(ahead.Truncate(time.Millisecond)) {
+		t.Errorf("the second event is of %s, want %s or later", got, ahead)
+	}
+	if second.receipts[0].ID <= first.receipts[0].ID {
+		t.Errorf("id %s after %s", second.receipts[0].ID, first.receipts[0].ID)
+	}
+}

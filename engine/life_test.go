@@ -140,6 +140,36 @@ func TestAGracefulStopLosesNoAcceptedEvent(t *testing.T) {
 	}
 }
 
+func TestAReceiverThatHangsDoesNotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	r := receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		select {
+		case <-r.Context().Done():
+		case <-release:
+		}
+	})
+	defer close(release)
+	data, dir, c := t.TempDir(), folder(t, hooked(r.URL, "[0s, 1h]")), caller(t)
+	change := func(o *engine.Options) { o.DataDir, o.ShutdownTimeout = data, 2*time.Second }
+	e := startEngine(t, dir, loadEnv(), change)
+	if _, err := post(c, e.PublicAddr(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	<-arrived
+	begun := time.Now()
+	stopEngine(t, e)
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("stopping took %v, want about the 2 s that it may", took)
+	}
+	again := startEngine(t, dir, loadEnv(), change)
+	r1, attempts := onlyRun(t, c, again)
+	if r1.State != run.Open || len(attempts) != 1 || attempts[0].Outcome != run.AttemptUnknown || attempts[0].Code == store.CodeLeaseLost {
+		t.Errorf("the run is %s with attempts %+v, want one that was cut off and settled as unknown", r1.State, attempts)
+	}
+}
+
 func TestAHundredConnectionsWithOneDeliveryMakeOneRun(t *testing.T) {
 	t.Parallel()
 	e, c := startEngine(t, folder(t, revisionOf(1)), loadEnv()), caller(t)

@@ -30,14 +30,14 @@ func (e *Engine) newMetrics() error {
 
 func (e *Engine) newListeners() error {
 	handler, err := ingress.New(ingress.Options{
-		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.component("ingress"), Now: e.o.Now,
+		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.o.Logger, Now: e.o.Now,
 		TestEndpoint: !e.o.NoTestEndpoint, MaxBody: e.o.MaxBody, TrustedProxies: e.o.TrustedProxies,
 	})
 	if err != nil {
 		return err
 	}
 	e.public, err = ingress.NewListener(ingress.ListenerOptions{
-		Addr: e.o.Addr, Handler: handler, Logger: e.component("ingress"), CertFile: e.o.TLSCert, KeyFile: e.o.TLSKey,
+		Addr: e.o.Addr, Handler: handler, Logger: e.o.Logger, CertFile: e.o.TLSCert, KeyFile: e.o.TLSKey,
 	})
 	if err != nil {
 		return err

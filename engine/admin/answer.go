@@ -82,6 +82,8 @@ func sortError(err error) *problem {
 		return refuse(http.StatusRequestEntityTooLarge, "body_too_large", "the body is too large")
 	case errors.Is(err, event.ErrBadID), errors.Is(err, run.ErrBadID):
 		return refuse(http.StatusNotFound, "not_found", err.Error())
+	case errors.Is(err, store.ErrBadCursor):
+		return refuse(http.StatusBadRequest, "bad_parameter", "cursor: "+err.Error())
 	case errors.Is(err, store.ErrNotFound):
 		return refuse(http.StatusNotFound, "not_found", "there is no such record; it may have been pruned")
 	case errors.Is(err, store.ErrWrongState):

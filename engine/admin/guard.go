@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -59,8 +60,10 @@ func (g *guard) checkHost(r *http.Request) *problem {
 		return nil
 	}
 	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
+			host = h
+		}
 	}
 	if loopbackHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")) {
 		return nil

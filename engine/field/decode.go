@@ -318,7 +318,7 @@ func (d *decoder) stringMap(f Field, path string, n *source.Node, v *value) bool
 	v.smap, v.tmap = make(map[string]string, len(n.Entries)), make(map[string]secret.Text, len(n.Entries))
 	for _, e := range n.Entries {
 		at := join(path, e.Key.Text)
-		one := Field{Name: e.Key.Text, Type: Text, Secret: f.Secret}
+		one := Field{Name: e.Key.Text, Type: Text, Secret: f.Secret, Shown: f.Shown}
 		var val value
 		if e.Value.Kind == source.Null {
 			good = d.null(one, at, e.Value) && good

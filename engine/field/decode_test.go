@@ -137,6 +137,8 @@ func TestWrongFieldsAreFound(t *testing.T) {
 	rows := []struct{ text, want string }{
 		{"nmae: a", "1:1 unknown-key: unknown key `nmae`; did you mean `name`?"},
 		{"webhook_events: []", "1:1 unknown-key: unknown key `webhook_events`; write `events`"},
+		{"retry: {mx: 1}", "1:9 unknown-key: unknown key `mx` in `retry`; did you mean `max`?"},
+		{"retry: {retires: 2}", "1:9 unknown-key: unknown key `retires` in `retry`; write `max`"},
 		{"retry: {max: 1, retries: 2}", "1:17 unknown-key: unknown key `retries` in `retry`; write `max`"},
 		{"retry: {wait: 1}", "1:8 missing-key: the key `max` is missing in `retry`; for example `max: 3`"},
 		{"steps:\n  - wait: 1", "2:5 missing-key: the key `max` is missing in `steps[0]`; for example `max: 3`"},
@@ -196,6 +198,35 @@ func TestWrongFieldsAreFound(t *testing.T) {
 				t.Errorf("\ngot  %s\nwant %s", got, r.want)
 			}
 		})
+	}
+}
+
+func TestAFieldOfWhichAFindingSpeaksIsNotGood(t *testing.T) {
+	t.Parallel()
+	v, _ := decode(t, "name: a\nmode: pas\ncuont: 3\nretry: {retires: 2}\nfilter: 'a == 1'\ntimeout: 45")
+	for name, want := range map[string]bool{"name": true, "mode": false, "count": false, "filter": true, "timeout": true, "url": true} {
+		if got := v.Good(name); got != want {
+			t.Errorf("%s: got %t, want %t", name, got, want)
+		}
+	}
+	if got := v.Object("retry").Good("max"); got {
+		t.Error("retry.max is good, although a key is its misspelling")
+	}
+}
+
+func TestARefusedValueIsNoSecondFinding(t *testing.T) {
+	t.Parallel()
+	docs, _ := source.ParseYAML(source.NewFile("f.yaml", []byte("mode: nonsense\nretry: 7\n")))
+	for _, e := range docs[0].Entries {
+		e.Value.Refused = true
+	}
+	var out diag.List
+	v := thing().Decode(docs[0], &out)
+	if out.Len() > 0 {
+		t.Errorf("got %v, want no findings", out.Sorted())
+	}
+	if v.Good("mode") || v.Good("retry") || v.String("mode") != "pass" {
+		t.Errorf("got %t, %t, %q, want neither to be good, and the default", v.Good("mode"), v.Good("retry"), v.String("mode"))
 	}
 }
 

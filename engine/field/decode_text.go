@@ -18,6 +18,10 @@ func (d *decoder) text(f Field, path string, n *source.Node, v *value) bool {
 	if !ok {
 		return false
 	}
+	if f.Shown && t.HasRef() {
+		d.out.Errorf(diag.ReferenceNotAllowed, n.Span, "its value is stored and shown; write it out", "`%s` cannot hold the reference `%s`", path, firstRef(t))
+		return false
+	}
 	if f.Type == Expression || f.Type == Template {
 		if t.HasRef() {
 			d.out.Errorf(diag.ReferenceNotAllowed, n.Span, "", "`%s` cannot hold the reference `%s`", path, firstRef(t))
@@ -97,7 +101,7 @@ func isOpen(s string) bool {
 
 func (d *decoder) secret(path string, n *source.Node, t secret.Text) bool {
 	switch {
-	case t.Reveal() == "":
+	case strings.TrimSpace(t.Reveal()) == "":
 		d.out.Errorf(diag.EmptySecret, n.Span, "", "the secret `%s` is empty", path)
 		return false
 	case !t.HasRef():

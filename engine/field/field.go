@@ -69,6 +69,8 @@ type Field struct {
 	Single bool
 	// Secret makes a literal Text, Texts or TextMap an error, a default a warning, and emptiness an error.
 	Secret bool
+	// Shown says that the value is stored, shown or sent as it is: it cannot hold references, whose content is secret.
+	Shown bool
 	// Example is a value for the manual, as in a manifest.
 	Example string
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 )
 
 // errTooLarge says that a body is longer than its provider allows.
@@ -17,7 +18,7 @@ const firstBytes = 256 << 10
 // readBody reads the raw body, at most limit bytes, in the handler's own goroutine. A body that announces more is not read at all.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
-		return nil, fmt.Errorf("%w: it announces %d bytes of at most %d", errTooLarge, r.ContentLength, limit)
+		return nil, tooLarge(r.ContentLength, limit)
 	}
 	if r.ContentLength == 0 {
 		return []byte{}, nil
@@ -50,6 +51,32 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		}
 	}
 }
+
+func tooLarge(announced, limit int64) error {
+	return fmt.Errorf("%w: it announces %d bytes of at most %d", errTooLarge, announced, limit)
+}
+
+// maxBodies bounds the bytes of all bodies that are being read or stored at once, so that many large ones cannot fill the memory.
+const maxBodies = 512 << 20
+
+// budget is what is left for bodies.
+type budget struct{ used atomic.Int64 }
+
+// take sets aside what a body may come to need: its announced length, or the limit where none is announced. Small bodies, which are
+// most of them, are always let in.
+func (b *budget) take(announced, limit int64) (room int64, ok bool) {
+	room = announced
+	if announced < 0 {
+		room = limit
+	}
+	if used := b.used.Add(room); used > maxBodies && room > firstBytes {
+		b.used.Add(-room)
+		return 0, false
+	}
+	return room, true
+}
+
+func (b *budget) give(room int64) { b.used.Add(-room) }
 
 // grow doubles a full buffer, up to the announced length, or one byte more than the limit, which shows that it is passed.
 func grow(buf []byte, announced, limit int64) []byte {

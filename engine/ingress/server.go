@@ -73,6 +73,7 @@ type Server struct {
 	log      *slog.Logger
 	deadline deadline
 	quiet    quiet
+	budget   budget
 	buffers  sync.Pool
 	// Header values that every answer has, shared: net/http only reads them.
 	jsonType, nosniff []string
@@ -149,6 +150,9 @@ func (x *exchange) serve() {
 	snapshot := x.o.Snapshot()
 	p, ok := snapshot.Providers.Provider(name)
 	if !ok {
+		if n, ok := x.quiet.say("provider_not_found", x.arrived); ok {
+			x.log.Warn("request for a provider that does not exist", "request_id", x.id, "path", fmt.Sprintf("%.80q", x.r.URL.Path), "address", x.remote(), "count", n)
+		}
 		x.refuse(http.StatusNotFound, "provider_not_found", "There is no such provider.")
 		return
 	}
@@ -181,24 +185,49 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 	if x.o.MaxBody > 0 {
 		limit = min(limit, x.o.MaxBody)
 	}
+	r := provider.Request{ID: x.id, Routes: digest}
+	r.Method, r.PathQuery, r.Query, r.Header, r.Now = x.r.Method, x.r.RequestURI, x.r.URL.RawQuery, x.r.Header, x.arrived
+	if p.LacksSignature(x.r.Header) {
+		// Whatever the body is, it will be refused: nothing of it is read.
+		if d := p.Receive(&r); d.Verdict == provider.Refused {
+			x.turnAway(p, d.Refusal)
+			return
+		}
+	}
+	if x.r.ContentLength > limit {
+		x.unread(p, tooLarge(x.r.ContentLength, limit))
+		return
+	}
+	room, ok := x.budget.take(x.r.ContentLength, limit)
+	if !ok {
+		x.w.Header().Set("Retry-After", retryAfter)
+		x.refused(p, "store_unavailable", "too many bodies are being read at once")
+		x.refuse(http.StatusServiceUnavailable, "store_unavailable", "Too much is being received now; try again later.")
+		return
+	}
+	defer x.budget.give(room)
 	body, err := readBody(x.r, limit)
 	if err != nil {
 		x.unread(p, err)
 		return
 	}
-	r := provider.Request{ID: x.id, Routes: digest}
-	r.Method, r.PathQuery, r.Query, r.Header, r.Body, r.Now = x.r.Method, x.r.RequestURI, x.r.URL.RawQuery, x.r.Header, body, x.arrived
+	r.Body = body
 	d := p.Receive(&r)
 	if d.Verdict == provider.Refused {
-		x.refused(p, d.Refusal.Code, d.Refusal.Detail)
-		if d.Refusal.Reply != nil {
-			x.reply(d.Refusal.Reply, d.Refusal.Code)
-			return
-		}
-		x.refuse(d.Refusal.Status, d.Refusal.Code, d.Refusal.Message)
+		x.turnAway(p, d.Refusal)
 		return
 	}
 	x.append(p, &d)
+}
+
+// turnAway answers a request that its provider refused.
+func (x *exchange) turnAway(p *provider.Provider, why *provider.Refusal) {
+	x.refused(p, why.Code, why.Detail)
+	if why.Reply != nil {
+		x.reply(why.Reply, why.Code)
+		return
+	}
+	x.refuse(why.Status, why.Code, why.Message)
 }
 
 // append makes the events of a decision durable and answers.

@@ -210,12 +210,12 @@ func CommonFields() []field.Field {
 	}
 	return []field.Field{
 		{Name: "kind", Type: field.Enum, Enum: kinds, Doc: "What the document declares."},
-		{Name: "name", Type: field.String, Doc: "The name, unique among all documents of the kind: lower-case letters, digits, `-`, `_`, `.`. " +
+		{Name: "name", Type: field.String, Shown: true, Doc: "The name, unique among all documents of the kind: lower-case letters, digits, `-`, `_`, `.`. " +
 			"Without it the document has the name of its file, a provider.yaml that of its folder."},
-		{Name: "title", Type: field.String, Doc: "A name for people."},
-		{Name: "description", Type: field.String, Doc: "What it is for, in a sentence."},
-		{Name: "docs", Type: field.String, Doc: "A link to more."},
-		{Name: "labels", Type: field.StringMap, Doc: "Free pairs such as `team: payments`, carried into records."},
+		{Name: "title", Type: field.String, Shown: true, Doc: "A name for people."},
+		{Name: "description", Type: field.String, Shown: true, Doc: "What it is for, in a sentence."},
+		{Name: "docs", Type: field.String, Shown: true, Doc: "A link to more."},
+		{Name: "labels", Type: field.StringMap, Shown: true, Doc: "Free pairs such as `team: payments`, carried into records."},
 		{Name: "enabled", Type: field.Bool, Default: "true", Doc: "`false` keeps the document out of what runs; it is still checked."},
 	}
 }

@@ -133,8 +133,8 @@ func (u *user) find(d *Document, n *source.Node) *Document {
 	candidates := append(slices.Clone(u.bundle.Names(Provider)), u.catalogueNames()...)
 	candidates = slices.DeleteFunc(candidates, func(c string) bool { return c == d.Name })
 	hint := diag.DidYouMean(name, candidates)
-	if hint == "" {
-		hint = "`headgate catalog` lists the providers of the catalogue"
+	if hint == "" && len(u.catalogueNames()) > 0 {
+		hint = "the catalogue has " + strings.Join(u.catalogueNames(), ", ")
 	}
 	u.out.Errorf(diag.UnknownUse, n.Span, hint, "there is no provider `%s` to use", name)
 	return nil

@@ -87,7 +87,7 @@ connections: [In -> A, In -> B -> Out]
 	}
 }
 
-func TestCompilingTwiceGivesTheSameDiagram(t *testing.T) {
+func TestADiagramTellsItsNodes(t *testing.T) {
 	t.Parallel()
 	d := compile(t, branches)
 	if got := d.Size(); got != 5 {

@@ -179,7 +179,7 @@ func ackObject() *field.Object {
 		Fields: []field.Field{
 			{Name: "status", Type: field.Int, Default: "200", Min: 200, Max: 299, Doc: "The status."},
 			{Name: "type", Type: field.String, Doc: "The Content-Type. Default: `text/plain; charset=utf-8` where there is a body."},
-			{Name: "body", Type: field.String, Doc: "The body, as it is."},
+			{Name: "body", Type: field.String, Shown: true, Doc: "The body, as it is."},
 		},
 	}
 }
@@ -190,7 +190,7 @@ func rejectObject() *field.Object {
 		Fields: []field.Field{
 			{Name: "status", Type: field.Int, Default: "401", Min: 400, Max: 599, Doc: "The status."},
 			{Name: "type", Type: field.String, Doc: "The Content-Type. Default: `text/plain; charset=utf-8` where there is a body."},
-			{Name: "body", Type: field.String, Doc: "The body, as it is."},
+			{Name: "body", Type: field.String, Shown: true, Doc: "The body, as it is."},
 		},
 	}
 }
@@ -199,9 +199,9 @@ func itemObject() *field.Object {
 	return &field.Object{
 		Name: "an event",
 		Fields: []field.Field{
-			{Name: "name", Type: field.String, Required: true, Doc: "The name, as the provider sends it.", Example: "order.created"},
-			{Name: "title", Type: field.String, Doc: "A name for people, where the name is a code."},
-			{Name: "description", Type: field.String, Doc: "What has happened, in a sentence."},
+			{Name: "name", Type: field.String, Required: true, Shown: true, Doc: "The name, as the provider sends it.", Example: "order.created"},
+			{Name: "title", Type: field.String, Shown: true, Doc: "A name for people, where the name is a code."},
+			{Name: "description", Type: field.String, Shown: true, Doc: "What has happened, in a sentence."},
 			{
 				Name: "schema", Type: field.Any, Example: "schemas/order.created.json",
 				Doc: "The JSON Schema of the body: a file beside the manifest, `schema://FILE`, or the schema itself.",

@@ -8,6 +8,7 @@
 package provider
 
 import (
+	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -118,6 +119,20 @@ func (p *Provider) UnknownEvents() string { return p.unknown }
 
 // Unsigned says whether anybody who knows the address can send.
 func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }
+
+// LacksSignature says that a request with these headers can only be refused, whatever its body is: its signature stands in a header,
+// and none of the headers that may hold it is there.
+func (p *Provider) LacksSignature(h http.Header) bool {
+	if p.scheme.Unsigned() || !p.scheme.InHeaders() {
+		return false
+	}
+	for _, name := range p.scheme.Headers() {
+		if _, ok := h[http.CanonicalHeaderKey(name)]; ok {
+			return false
+		}
+	}
+	return true
+}
 
 // Deduplicates says whether a request that is sent twice is known to be the same.
 func (p *Provider) Deduplicates() bool { return p.delivery != nil }

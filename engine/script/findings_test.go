@@ -46,6 +46,10 @@ func TestFindingsStandInTheManifestsLine(t *testing.T) {
 			{`«»`, diag.ExpressionSyntax, "empty"},
 			{`payload.«»`, diag.ExpressionSyntax, ""},
 			{`let «payload» = 1; 2`, diag.ExpressionType, "redeclare"},
+			{`«{{» payload.n }} > 1`, diag.ExpressionSyntax, "a {{ template }} cannot stand"},
+			{`payload.s == «{{»payload.n}}`, diag.ExpressionSyntax, "write them without braces"},
+			{`map(payload.l, {{"n": .x +«}»})`, diag.ExpressionSyntax, "unexpected"},
+			{`payload.s == «"abc`, diag.ExpressionSyntax, "never closed"},
 		},
 		"cel": {
 			{`payload.n > «Mesage».x`, diag.UnknownName, "did you mean `Message`?"},
@@ -68,6 +72,8 @@ func TestFindingsStandInTheManifestsLine(t *testing.T) {
 			{`Foo«{»a: 1}`, diag.ExpressionType, "a map is written"},
 			{`«bytes»("x")`, diag.UnknownName, "unknown function bytes"},
 			{`«»`, diag.ExpressionSyntax, "empty"},
+			{`«{{» payload.n }} > 1`, diag.ExpressionSyntax, "a {{ template }} cannot stand"},
+			{`payload.n > 1 «and» payload.m > 1`, diag.ExpressionSyntax, "CEL writes &&"},
 		},
 	}
 	for lang, list := range cases {
@@ -109,6 +115,18 @@ func checkFinding(t *testing.T, lang string, c finding) {
 	}
 	if f.Span.IsZero() {
 		t.Errorf("%s `%s`: finding without a place", lang, text)
+	}
+}
+
+func TestTemplatesInTextAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{
+		`"by {{ payload.login }}"`: 1, `"by {{Message.x}}"`: 1, `"by ${{ github.ref }}"`: 0, `"{{ payload"`: 0, `"{{ }}"`: 0, `map([1], {{"a": #}})`: 0,
+	} {
+		var out diag.List
+		if p := script.CompileValue("expr", script.FromNode(source.NewString(text, source.Span{})), scope(), &out); p == nil || out.Len() != want {
+			t.Errorf("%s: got %v, want %d warnings", text, out.Sorted(), want)
+		}
 	}
 }
 

@@ -65,6 +65,9 @@ func parseReference(s string) (reference, Problem) {
 		if ref.name == "" {
 			return ref, Problem{Code: CodeBad, Message: "the reference names no environment variable", Hint: "write <<env.NAME>> or <<env.NAME:-default>>"}
 		}
+		if strings.Contains(ref.fallback, "<<") {
+			return ref, Problem{Code: CodeBad, Message: "a default holds a reference, which would stand there as plain text", Hint: "give a literal default, or none"}
+		}
 		if !isVariable(ref.name) {
 			return ref, Problem{
 				Code: CodeBad, Message: fmt.Sprintf("`%s` is no name of an environment variable", ref.name),

@@ -282,6 +282,18 @@ func (s *Scheme) Headers() []string {
 	return out
 }
 
+// InHeaders says whether every place that may hold a signature is a header.
+func (s *Scheme) InHeaders() bool {
+	for i := range s.rules {
+		for _, from := range s.rules[i].from {
+			if from.header == "" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // TimestampHeader gives the name of the header that the timestamp is read from; "" where it is elsewhere.
 func (s *Scheme) TimestampHeader() string {
 	if s.stamp != nil {

@@ -43,6 +43,10 @@ type KeeperOptions struct {
 // ErrHeld says that a reload would leave no manifests at all, and waits for a confirmation.
 var ErrHeld = errors.New("the folder holds no manifests any more; the running ones stay until `headgate reload --confirm`")
 
+// errEmptyBoot refuses to start with nothing where there was something: senders would be told 404, and open runs would be parked.
+var errEmptyBoot = errors.New("the folder holds no manifests, but the store remembers some: mount the folder, or set " +
+	"HEADGATE_BOOT_LAST_GOOD=true to serve those; to start empty on purpose, use another data directory")
+
 // Keeper holds the running snapshot.
 type Keeper struct {
 	o       KeeperOptions
@@ -119,12 +123,15 @@ func (k *Keeper) Last() Outcome {
 // Boot loads the folder for the first time. Where it is broken and lastGood is set, the newest stored snapshot serves instead, and Last
 // says so; else the error is a *diag.FindingsError.
 func (k *Keeper) Boot(ctx context.Context, lastGood bool) (*diag.List, error) {
-	_, out, err := k.Reload(ctx, true)
+	_, out, err := k.Reload(ctx, false)
+	if errors.Is(err, ErrHeld) && !lastGood {
+		return out, errEmptyBoot
+	}
 	if err == nil || !lastGood {
 		return out, err
 	}
 	var findings *diag.FindingsError
-	if !errors.As(err, &findings) {
+	if !errors.As(err, &findings) && !errors.Is(err, ErrHeld) {
 		return out, err
 	}
 	if storeErr := k.restore(ctx); storeErr != nil {
@@ -176,7 +183,7 @@ func (k *Keeper) Reload(ctx context.Context, confirm bool) (Report, *diag.List, 
 		Digest: s.Digest, Providers: len(s.providers), Pipelines: len(s.diagrams), Destinations: len(s.Destinations()),
 	}
 	running := k.current.Load()
-	if running != nil && !running.Empty() && s.Empty() && !confirm {
+	if s.Empty() && !confirm && k.hadManifests(ctx, running) {
 		k.failed(ctx, out, "held", ErrHeld)
 		return report, out, ErrHeld
 	}
@@ -192,6 +199,16 @@ func (k *Keeper) Reload(ctx context.Context, confirm bool) (Report, *diag.List, 
 	report.Took = time.Since(started)
 	k.succeeded(ctx, s, report)
 	return report, out, nil
+}
+
+// hadManifests says whether there is something to lose by publishing nothing: in the running snapshot, or, at the start, in the newest
+// stored one. That is what a volume looks like that was not mounted.
+func (k *Keeper) hadManifests(ctx context.Context, running *published) bool {
+	if running != nil {
+		return !running.Empty()
+	}
+	last, err := k.o.Sources.LastSnapshot(ctx)
+	return err == nil && len(last.Files) > 0
 }
 
 // load reads the folder until it holds still while it is read.
@@ -243,12 +260,13 @@ func (k *Keeper) publish(s *Snapshot) {
 func (k *Keeper) succeeded(ctx context.Context, s *Snapshot, r Report) {
 	at := time.Now().UTC()
 	k.mu.Lock()
+	mended := !k.last.OK && !k.last.At.IsZero()
 	k.last = Outcome{At: at, OK: true, Findings: s.warnings.Sorted()}
 	k.mu.Unlock()
 	if k.o.Observer != nil {
 		k.o.Observer.Reloaded(true, "", r.Digest, at)
 	}
-	if r.Changed {
+	if r.Changed || mended {
 		k.o.Logger.InfoContext(ctx, "manifests loaded", "digest", r.Digest, "providers", r.Providers, "pipelines", r.Pipelines,
 			"destinations", r.Destinations, "took", r.Took)
 	}

@@ -118,6 +118,9 @@ func explainLine(f *File, line int, words string) Problem {
 		return problem(0, indent, CodeSyntax, "a tab cannot indent YAML", "indent with blanks")
 	}
 	start := valueStart(text, indent)
+	if strings.Contains(words, "incompatible YAML document") {
+		return problem(0, len(strings.TrimRight(text, " \t")), CodeFeature, "only YAML 1 is read", "leave the directive out")
+	}
 	value, _ := lineRest([]byte(text), start)
 	end := start + len(value)
 	if trap, hint := findTrap(value, words); trap != "" {

@@ -64,6 +64,8 @@ func TestSyntaxErrorsNameTheirLine(t *testing.T) {
 		{"a: 1\nb: \x01\n", "2:4-2:5", "control character U+0001"},
 		{"a: 1\nb: \xff\n", "2:4-2:5", "not UTF-8"},
 		{"a: 1\n---\nx: 1\n y: 2\n", "4:2-4:6", "cannot begin here"},
+		{"%YAML 1.2\n---\nx: 1\n y: 2\n", "4:2-4:6", "cannot begin here"},
+		{"%YAML 2.0\n---\nx: 1\n", "1:1-1:10", "only YAML 1 is read"},
 	}
 	for _, r := range rows {
 		_, problems := source.ParseYAML(source.NewFile("f.yaml", []byte(r.text)))

@@ -267,6 +267,7 @@ func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
 			j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
 			return
 		case results[0] == nil:
+			j.tellGate(ctx)
 			j.ended(ctx, delta)
 			return
 		case errors.Is(results[0], store.ErrFenced):
@@ -336,6 +337,17 @@ func (j *job) park(ctx context.Context, reason, message string) {
 			return
 		}
 		delta.Version = record.Run.Version
+	}
+}
+
+// tellGate logs that a destination was disabled or opened again.
+func (j *job) tellGate(ctx context.Context) {
+	switch {
+	case j.gate == nil:
+	case j.gate.State == store.GateDisabled:
+		j.w.o.Logger.ErrorContext(ctx, "destination disabled", "destination", j.gate.Name, "reason", j.gate.Reason)
+	default:
+		j.w.o.Logger.InfoContext(ctx, "destination open again", "destination", j.gate.Name)
 	}
 }
 

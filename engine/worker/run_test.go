@@ -1,15 +1,20 @@
 package worker_test
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"regexp"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/worker"
 )
 
 func TestAnEventRunsToItsEnd(t *testing.T) {
@@ -199,9 +204,13 @@ func TestManyHooksOfARunSettleAtOnceAndNothingIsLost(t *testing.T) {
 	// All are held until all are there, so that they settle at once.
 	all := make(chan struct{})
 	arrived := make(chan struct{}, hooks)
+	narrow := &narrow{}
 	g := open(t, manifests, func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
 		<-all
+	}, func(o *worker.Options) {
+		narrow.Queue = o.Queue
+		o.Queue = narrow
 	})
 	id := g.event(`{}`)
 	go func() {
@@ -218,8 +227,34 @@ func TestManyHooksOfARunSettleAtOnceAndNothingIsLost(t *testing.T) {
 	if len(rec.Attempts) != hooks || len(g.receiver.Got()) != hooks {
 		t.Errorf("%d attempts are recorded and %d requests came, want %d of each", len(rec.Attempts), len(g.receiver.Got()), hooks)
 	}
-	// Each of them settles once or, where another was first, twice; every settlement moves the run by one version.
+	// Every settlement moves the run by one version. One after the other, each is refused once at most.
 	if got := rec.Run.Version; got != hooks+1 {
 		t.Errorf("the run is at version %d, want %d", got, hooks+1)
 	}
+	if most, moved := narrow.most.Load(), narrow.moved.Load(); most != 1 || moved > hooks {
+		t.Errorf("up to %d of the run's hooks settled at a time, and %d settlements were refused; want 1 and at most %d", most, moved, hooks)
+	}
+}
+
+// narrow counts how many settle at a time, and how often in vain.
+type narrow struct {
+	worker.Queue
+	now, most, moved atomic.Int64
+}
+
+func (n *narrow) Settle(ctx context.Context, s []store.Settlement) ([]error, error) {
+	now := n.now.Add(1)
+	defer n.now.Add(-1)
+	for most := n.most.Load(); now > most && !n.most.CompareAndSwap(most, now); most = n.most.Load() {
+	}
+	for range 100 {
+		runtime.Gosched() // a commit takes its time
+	}
+	errs, err := n.Queue.Settle(ctx, s)
+	for _, e := range errs {
+		if errors.Is(e, store.ErrMoved) {
+			n.moved.Add(1)
+		}
+	}
+	return errs, err
 }

@@ -33,7 +33,7 @@ func (a *app) printRun(d admin.RunDetail, now time.Time) {
 	if d.Event != nil {
 		a.field("event", "%s  %s %s, received %s", d.Event.ID, visible(d.Event.Provider), visible(nameOf(*d.Event)), age(d.Event.Received, now))
 	} else {
-		a.field("event", "%s  (pruned)", r.Event)
+		a.field("event", "%s", r.Event)
 	}
 	begun := fmt.Sprintf("%s (%s)", r.Created.UTC().Format(time.RFC3339), age(r.Created, now))
 	if !r.Finished.IsZero() {

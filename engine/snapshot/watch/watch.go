@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (w *Watcher) loop(ctx context.Context, fw *fsnotify.Watcher) error {
 			w.o.Logger.DebugContext(ctx, "watching manifests", "error", err)
 		case <-ticker.C:
 		case ev := <-events:
-			if !inside[filepath.Dir(ev.Name)] && !w.isRoot(ev.Name) {
+			if !inside[filepath.Dir(ev.Name)] && !w.isRoot(filepath.Clean(ev.Name)) {
 				continue // something else in a folder's parent
 			}
 			if !w.settled(ctx, events, failures) {
@@ -127,13 +128,26 @@ func (w *Watcher) settled(ctx context.Context, events <-chan fsnotify.Event, fai
 	}
 }
 
+// isRoot says whether a path is a folder that is watched, or a link on the way to it.
 func (w *Watcher) isRoot(path string) bool {
 	for _, root := range w.o.Dirs {
-		if filepath.Clean(root) == path {
+		if slices.Contains(way(root), path) {
 			return true
 		}
 	}
 	return false
+}
+
+// way gives a folder and every link on the path to it: what must be replaced for the folder to become another one.
+func way(root string) []string {
+	root = filepath.Clean(root)
+	out := []string{root}
+	for dir := filepath.Dir(root); dir != "." && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			out = append(out, dir)
+		}
+	}
+	return out
 }
 
 // follow watches every directory that there is now, and the parents of the folders, which see a folder being replaced. It gives the
@@ -178,7 +192,9 @@ func (w *Watcher) follow(ctx context.Context, fw *fsnotify.Watcher) map[string]b
 		add(dir)
 	}
 	for _, root := range w.o.Dirs {
-		add(filepath.Dir(filepath.Clean(root)))
+		for _, path := range way(root) {
+			add(filepath.Dir(path))
+		}
 	}
 	return dirs
 }

@@ -131,6 +131,42 @@ func TestGitSyncSwapOfTheWholeFolderIsSeen(t *testing.T) {
 	expect(t, changes, "the link was swapped")
 }
 
+func TestSwapOfALinkOnTheWayToTheFolderIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	for _, rev := range []string{"rev-a", "rev-b"} {
+		must(t, os.MkdirAll(filepath.Join(base, rev, "manifests"), 0o755))
+		write(t, filepath.Join(base, rev, "manifests", "gate.yaml"), rev+" text")
+	}
+	link := filepath.Join(base, "current")
+	must(t, os.Symlink("rev-a", link))
+	changes := start(t, filepath.Join(link, "manifests"))
+	must(t, os.Symlink("rev-b", link+".tmp"))
+	must(t, os.Rename(link+".tmp", link))
+	select {
+	case <-changes:
+	case <-time.After(5 * time.Second): // well before the next poll
+		t.Fatal("the swap was not seen before the next poll")
+	}
+}
+
+func TestAFolderThatIsDeletedAndMadeAgainIsSeen(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "gate")
+	must(t, os.Mkdir(dir, 0o755))
+	write(t, filepath.Join(dir, "a.yaml"), "one")
+	changes := start(t, dir)
+	must(t, os.RemoveAll(dir))
+	expect(t, changes, "the folder was deleted")
+	must(t, os.Mkdir(dir, 0o755))
+	write(t, filepath.Join(dir, "a.yaml"), "again")
+	select {
+	case <-changes:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the folder that came back was not seen before the next poll")
+	}
+}
+
 func TestSecretFileOutsideOfTheFolderIsSeen(t *testing.T) {
 	t.Parallel()
 	secrets := t.TempDir()

@@ -21,15 +21,15 @@ import (
 // childEnv names the file that the child of the crash test works on.
 const childEnv = "HEADGATE_STORE_CRASH_TEST"
 
-// TestAKilledProcessLosesNothingThatItAcknowledged kills a process that stores, claims and settles as fast as it can, five times over the
-// same file.
+// TestAKilledProcessLosesNothingThatItAcknowledged kills a process that stores, claims and settles as fast as it can, again and again over
+// the same file.
 func TestAKilledProcessLosesNothingThatItAcknowledged(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "headgate.db")
 	acknowledged := map[event.ID]string{}
 	settled := map[event.ID]bool{}
-	for round := range 5 {
-		killChild(t, path, 400+300*round, acknowledged, settled)
+	for round := range crashes {
+		killChild(t, path, 300+200*round, acknowledged, settled)
 		checkAfterCrash(t, path, acknowledged, settled)
 	}
 	if len(settled) == 0 || len(settled) == len(acknowledged) {

@@ -50,7 +50,8 @@ func contract(t *testing.T, options func(sqlite.Options) sqlite.Options) {
 				t.Fatal(err)
 			}
 		},
-		Model: func(_ *testing.T, now func() time.Time) store.Store { return memory.New(memory.Options{Now: now}) },
+		Operations: randomOperations,
+		Model:      func(_ *testing.T, now func() time.Time) store.Store { return memory.New(memory.Options{Now: now}) },
 	})
 }
 

@@ -279,15 +279,8 @@ func (s *Store) readLong(ctx context.Context, f func(*view) error) error {
 }
 
 func (s *Store) lend(ctx, interrupt context.Context, f func(*view) error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
-	}
-	select {
-	case <-s.closing:
-		return errClosing
-	case <-s.started:
-	default:
-		return fmt.Errorf("the store is not started: %w", store.ErrUnavailable)
+	if err := s.usable(ctx); err != nil {
+		return err
 	}
 	select {
 	case c := <-s.pool:

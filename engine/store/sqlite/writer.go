@@ -62,17 +62,28 @@ type tx struct {
 // tokenBlock tokens are reserved at once, so that they grow over restarts without a write for each.
 const tokenBlock = 1 << 20
 
-// submit hands work to the writer and waits until it is durable. A caller that goes away may find its work done.
-func (s *Store) submit(ctx context.Context, bytes int, do func(w *writer, now time.Time) error) error {
-	if err := ctx.Err(); err != nil {
+// usable says why the store cannot be used now.
+func (s *Store) usable(ctx context.Context) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 	}
 	select {
 	case <-s.closing:
 		return errClosing
+	default:
+	}
+	select {
 	case <-s.started:
+		return nil
 	default:
 		return fmt.Errorf("the store is not started: %w", store.ErrUnavailable)
+	}
+}
+
+// submit hands work to the writer and waits until it is durable. A caller that goes away may find its work done.
+func (s *Store) submit(ctx context.Context, bytes int, do func(w *writer, now time.Time) error) error {
+	if err := s.usable(ctx); err != nil {
+		return err
 	}
 	j := &job{do: do, bytes: bytes, done: make(chan error, 1)}
 	select {
@@ -202,7 +213,7 @@ func (w *writer) attempt(batch []*job, now time.Time) error {
 			return err
 		}
 	}
-	if w.tx.wrote {
+	if w.tx.wrote || len(w.tx.ledger) > 0 { // a duplicate of an event that is gone is counted and nothing else
 		if err := w.keys.move(w, now); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func ledgerChecks() []check {
 
 // ledgerAddsUp lets producers, workers and people at the store while readers look at the ledger.
 func ledgerAddsUp(s *suite) {
-	const producers, each = 4, 60
+	const producers, each = 4, 30
 	var producing, working, reading sync.WaitGroup
 	produced, finished := make(chan struct{}), make(chan struct{})
 	for p := range producers {

@@ -131,6 +131,7 @@ func pruneKeys(s *suite) {
 	if r := s.append(delivered("x", "d"))[0]; !r.Duplicate || r.ID != first.ID || r.State != event.Accepted {
 		s.Errorf("the event is pruned but its key is not: %+v, want a duplicate of %s", r, first.ID)
 	}
+	same(s, "ledger", s.ledger().Requests, store.RequestTerms{Recorded: 2, Processed: 1, Duplicate: 1, Pruned: 1})
 	s.clock.advance(49 * time.Hour)
 	if got := s.prune(time.Minute, 100).Keys; got != 1 {
 		s.Errorf("%d keys pruned, want 1", got)

@@ -1,7 +1,7 @@
 // Command accept measures the way from a signed request to its durable 200, beside a bare net/http handler that only checks the
 // HMAC, in one run: both servers stand in this process, take turns, and are driven by the same client.
 //
-//	go run ./bench/accept [-connections 64] [-seconds 5] [-rounds 3] [-body 10240] [-dir .]
+//	go run ./bench/accept [-connections 64] [-seconds 5] [-rounds 3] [-body 10240] [-runs] [-dir .]
 //
 // It prints a line for each round and the medians with their ratio. Put -dir on the disk that you want to know about: tmpfs has no
 // fsync worth the name.
@@ -44,7 +44,10 @@ secret: <<env.BENCH_SECRET>>
 event: {header: X-Event}
 delivery: {header: X-Delivery}
 events: [{name: thing}]
----
+`
+
+// filtered starts a run for each event and ends it at once.
+const filtered = `---
 kind: pipeline
 name: filtered
 nodes:
@@ -57,6 +60,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds of each")
 	size := flag.Int("body", 10<<10, "bytes of a body")
 	dir := flag.String("dir", "", "where the store is put; a temporary folder by default")
+	runs := flag.Bool("runs", false, "let each event also make a run, which its filter ends: routing then competes with accepting")
 	profile := flag.String("profile", "", "write a CPU profile of Headgate's rounds to this file")
 	flag.Parse()
 	if *profile != "" {
@@ -70,13 +74,13 @@ func main() {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if err := run(*connections, *rounds, *size, time.Duration(*seconds*float64(time.Second)), *dir); err != nil {
+	if err := run(*connections, *rounds, *size, time.Duration(*seconds*float64(time.Second)), *dir, *runs); err != nil {
 		fmt.Fprintln(os.Stderr, "accept:", err)
 		os.Exit(1)
 	}
 }
 
-func run(connections, rounds, size int, length time.Duration, dir string) error {
+func run(connections, rounds, size int, length time.Duration, dir string, runs bool) error {
 	work, err := os.MkdirTemp(dir, "headgate-bench-")
 	if err != nil {
 		return err
@@ -85,7 +89,7 @@ func run(connections, rounds, size int, length time.Duration, dir string) error 
 	body := append([]byte(`{"n": 1, "text": "`), bytes.Repeat([]byte("x"), size)...)
 	body = append(body, `"}`...)
 
-	gateway, stop, err := startGateway(work)
+	gateway, stop, err := startGateway(work, runs)
 	if err != nil {
 		return err
 	}
@@ -116,12 +120,16 @@ func run(connections, rounds, size int, length time.Duration, dir string) error 
 	return nil
 }
 
-func startGateway(dir string) (addr string, stop func(), err error) {
+func startGateway(dir string, runs bool) (addr string, stop func(), err error) {
 	folder := filepath.Join(dir, "manifests")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", nil, err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "bench.yaml"), []byte(manifest), 0o644); err != nil {
+	text := manifest
+	if runs {
+		text += filtered
+	}
+	if err := os.WriteFile(filepath.Join(folder, "bench.yaml"), []byte(text), 0o644); err != nil {
 		return "", nil, err
 	}
 	e, err := engine.New(engine.Options{

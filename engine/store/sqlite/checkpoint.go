@@ -28,7 +28,7 @@ type checkpoints struct {
 }
 
 func startCheckpoints(s *Store) (*checkpoints, error) {
-	c, err := open(s.o.Path, false, "synchronous(FULL)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", logKeptBytes))
+	c, err := open(s.o.Path, false, "synchronous(FULL)", "checkpoint_fullfsync(1)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", logKeptBytes))
 	if err != nil {
 		return nil, fmt.Errorf("opening it for checkpoints: %w", err)
 	}

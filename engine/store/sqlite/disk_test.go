@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
@@ -273,64 +268,6 @@ func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.moved += d
-}
-
-// TestAFailedWriteEndsTheStore takes the right to write away from the descriptors of the log, so that the next write fails as it does
-// when the disk does.
-func TestAFailedWriteEndsTheStore(t *testing.T) {
-	t.Parallel()
-	s := started(t, sqlite.Options{})
-	if a := <-appendLater(t.Context(), s, arrival("good")); a.err != nil {
-		t.Fatal(a.err)
-	}
-	makeReadOnly(t, s.Info().Path+"-wal")
-	if a := <-appendLater(t.Context(), s, arrival("bad")); !errors.Is(a.err, store.ErrUnavailable) {
-		t.Errorf("got error %v, want %v", a.err, store.ErrUnavailable)
-	}
-	select {
-	case err := <-s.Fatal():
-		if err == nil {
-			t.Error("the engine was told no reason")
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the engine was not told")
-	}
-	if a := <-appendLater(t.Context(), s, arrival("later")); !errors.Is(a.err, store.ErrUnavailable) {
-		t.Errorf("after the failure: got error %v, want %v", a.err, store.ErrUnavailable)
-	}
-	_ = s.Stop(t.Context()) // it cannot write its last checkpoint
-	again := started(t, sqlite.Options{Path: s.Info().Path})
-	if got := count(t, again); got != 1 {
-		t.Errorf("%d events after the restart, want the one that was acknowledged", got)
-	}
-}
-
-func makeReadOnly(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // only read
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		target, _ := os.Readlink(filepath.Join("/proc/self/fd", e.Name()))
-		if err != nil || target != path || fd == int(f.Fd()) {
-			continue
-		}
-		if err := unix.Dup3(int(f.Fd()), fd, unix.O_CLOEXEC); err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	if n == 0 {
-		t.Fatalf("nobody has %s open", path)
-	}
 }
 
 // TestTheLogBeginsAnew stores much more than the log may hold.

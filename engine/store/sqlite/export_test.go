@@ -7,12 +7,9 @@ import (
 	"github.com/headgate/headgate/engine/event"
 )
 
-// Judge tells what is known of a file system by its number.
-func Judge(magic int64) (name, refused, warning string) { return judge(magic) }
-
-// KeepingFewKeys makes a store move delivery ids to their table as soon as it has n of them.
+// KeepingFewKeys makes a store move delivery ids to their table as soon as it has n of them, one with each transaction.
 func KeepingFewKeys(o Options, n int) Options {
-	o.keysInMemory = n
+	o.keysInMemory, o.keyStep = n, 1
 	return o
 }
 

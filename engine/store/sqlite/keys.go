@@ -53,13 +53,13 @@ type keys struct {
 	days []int64
 	// settled is the event up to which all delivery ids are in the table.
 	settled event.ID
-	// limit is moveAt, less in tests.
-	limit int
+	// limit and step are moveAt and moveStep, less in tests.
+	limit, step int
 }
 
 // loadKeys reads the delivery ids that are not in the table yet.
-func loadKeys(c *conn, settled int64, now time.Time, limit int) (*keys, error) {
-	k := &keys{current: map[hash]seen{}, settled: event.ID(settled), limit: limit}
+func loadKeys(c *conn, settled int64, now time.Time, limit, step int) (*keys, error) {
+	k := &keys{current: map[hash]seen{}, settled: event.ID(settled), limit: limit, step: step}
 	if err := c.query(func(r row) error {
 		s := seen{event: event.ID(r.int(2)), expires: r.int(3), size: int(r.int(4)), crc: uint32(r.int(5)), state: int8(r.int(6))}
 		if s.state == int8(code(eventStates(), event.Routed)) {
@@ -139,7 +139,7 @@ func (k *keys) move(w *writer, now time.Time) error {
 	}
 	before := k.moved
 	w.undo(func() { k.moved = before })
-	until := min(k.moved+moveStep, len(k.order))
+	until := min(k.moved+k.step, len(k.order))
 	for ; k.moved < until; k.moved++ {
 		h := k.order[k.moved]
 		if s, ok := k.frozen[h]; ok && s.expires > nano(now) {

@@ -26,54 +26,8 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// ErrFileSystem refuses a place where SQLite's locks or fsync do not work.
-var ErrFileSystem = errors.New("the store must lie on a local file system")
-
-// fileSystem names the file system of a directory. warning is set where an acknowledged event may not outlive the machine; ErrFileSystem
-// refuses what cannot hold a database at all.
-func fileSystem(dir string) (name, warning string, err error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return "", "", fmt.Errorf("asking for the file system of %s: %w", dir, err)
-	}
-	name, refused, warning := judge(int64(st.Type))
-	if refused != "" {
-		return name, "", fmt.Errorf("%s lies on %s, which %s: %w", dir, name, refused, ErrFileSystem)
-	}
-	return name, warning, nil
-}
-
-// judge knows file systems by the numbers of statfs(2).
-func judge(magic int64) (name, refused, warning string) {
-	const network = "is a network file system: its locks and fsync cannot be relied on"
-	const passing = "keeps files in memory or in a layer that goes with the container: acknowledged events are lost with it"
-	switch uint32(magic) {
-	case 0xef53:
-		return "ext4", "", ""
-	case 0x58465342:
-		return "xfs", "", ""
-	case 0x9123683e:
-		return "btrfs", "", ""
-	case 0x2fc12fc1:
-		return "zfs", "", ""
-	case 0x6969:
-		return "nfs", network, ""
-	case 0x517b:
-		return "smb", network, ""
-	case 0xff534d42, 0xfe534d42:
-		return "cifs", network, ""
-	case 0x01021997:
-		return "9p", network, ""
-	case 0x00c36400:
-		return "ceph", network, ""
-	case 0x65735546:
-		return "fuse", "is served by another program (FUSE): its fsync cannot be relied on", ""
-	case 0x01021994:
-		return "tmpfs", "", passing
-	case 0x858458f6:
-		return "ramfs", "", passing
-	case 0x794c7630:
-		return "overlay", "", passing
-	}
-	return fmt.Sprintf("type 0x%x", uint32(magic)), "", ""
+// unlock drops the lock. Closing the file would not do while another goroutine starts a program: between fork and exec the child has the
+// descriptor too.
+func unlock(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }

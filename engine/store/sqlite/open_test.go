@@ -90,40 +90,6 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 	}
 }
 
-func TestFileSystemsAreJudged(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		magic int64
-		name  string
-		kind  string
-	}{
-		{0xef53, "ext4", "good"},
-		{0x58465342, "xfs", "good"},
-		{0x6969, "nfs", "refused"},
-		{0xff534d42, "cifs", "refused"},
-		{0xfe534d42, "cifs", "refused"},
-		{-0x1acb2be, "cifs", "refused"}, // as a signed 32 bit number
-		{0x517b, "smb", "refused"},
-		{0x01021997, "9p", "refused"},
-		{0x65735546, "fuse", "refused"},
-		{0x01021994, "tmpfs", "warning"},
-		{0x794c7630, "overlay", "warning"},
-		{0x1234, "type 0x1234", "good"},
-	} {
-		name, refused, warning := sqlite.Judge(c.magic)
-		kind := "good"
-		switch {
-		case refused != "":
-			kind = "refused"
-		case warning != "":
-			kind = "warning"
-		}
-		if name != c.name || kind != c.kind {
-			t.Errorf("%#x is %s and %s, want %s and %s", c.magic, name, kind, c.name, c.kind)
-		}
-	}
-}
-
 func TestInfoTellsWhatTheFileIsLike(t *testing.T) {
 	t.Parallel()
 	i := started(t, sqlite.Options{}).Info()

@@ -31,7 +31,7 @@ func TestSQLiteKeepsTheContract(t *testing.T) {
 // TestSQLiteKeepsTheContractWithDeliveryIDsInTheirTable is the same with hardly any delivery id kept in memory.
 func TestSQLiteKeepsTheContractWithDeliveryIDsInTheirTable(t *testing.T) {
 	t.Parallel()
-	contract(t, func(o sqlite.Options) sqlite.Options { return sqlite.KeepingFewKeys(o, 2) })
+	contract(t, func(o sqlite.Options) sqlite.Options { return sqlite.KeepingFewKeys(o, 3) })
 }
 
 func contract(t *testing.T, options func(sqlite.Options) sqlite.Options) {

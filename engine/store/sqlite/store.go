@@ -29,7 +29,7 @@ type Options struct {
 	// MaxPages limits the file, so that tests can fill the disk; 0 for no limit.
 	MaxPages int
 
-	keysInMemory int // moveAt where 0
+	keysInMemory, keyStep int // moveAt and moveStep where 0
 }
 
 // Observer is told of commits; it must not block.
@@ -132,7 +132,7 @@ func (s *Store) open() error {
 	if err := private(s.o.Path); err != nil {
 		return err
 	}
-	c, err := open(s.o.Path, false, "busy_timeout(5000)", fmt.Sprintf("page_size(%d)", pageBytes), "journal_mode(WAL)", "synchronous(FULL)",
+	c, err := open(s.o.Path, false, "busy_timeout(5000)", fmt.Sprintf("page_size(%d)", pageBytes), "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)",
 		"temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", cacheKiB), "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", logKeptBytes))
 	if err != nil {
 		return err
@@ -236,7 +236,7 @@ func (s *Store) closeAll(ctx context.Context) error {
 		s.w.c = nil
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		errs = append(errs, unlock(s.lock))
 		s.lock = nil
 	}
 	return errors.Join(errs...)

@@ -336,7 +336,7 @@ func (w *writer) load() error {
 	if err := w.loadGates(); err != nil {
 		return err
 	}
-	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time(), cmp.Or(w.s.o.keysInMemory, moveAt)); err != nil {
+	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time(), cmp.Or(w.s.o.keysInMemory, moveAt), cmp.Or(w.s.o.keyStep, moveStep)); err != nil {
 		return err
 	}
 	return w.transact([]*job{{do: (*writer).takeBackAll}})

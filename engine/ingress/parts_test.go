@@ -94,6 +94,42 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+func TestABodyWithoutAnySignatureIsNotRead(t *testing.T) {
+	t.Parallel()
+	g := open(t, nil)
+	r := httptest.NewRequest(http.MethodPost, "/webhooks/acme", readerFunc(func([]byte) (int, error) {
+		t.Error("the body was read")
+		return 0, io.EOF
+	}))
+	r.ContentLength = 1 << 20
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "missing_signature") {
+		t.Errorf("got %d %s, want 401 missing_signature", w.Code, w.Body)
+	}
+}
+
+func TestBodiesTogetherHaveABudget(t *testing.T) {
+	t.Parallel()
+	var b budget
+	first, ok := b.take(maxBodies-10, maxBodies)
+	if !ok {
+		t.Fatal("a body within the budget is refused")
+	}
+	if _, ok := b.take(-1, firstBytes+1); ok {
+		t.Error("a large body of unknown length is let in beyond the budget")
+	}
+	small, ok := b.take(100, maxBodies)
+	if !ok {
+		t.Error("a small body is refused")
+	}
+	b.give(first)
+	b.give(small)
+	if used := b.used.Load(); used != 0 {
+		t.Errorf("%d bytes are never given back", used)
+	}
+}
+
 func TestTheServersOwnLimitHoldsForEveryProvider(t *testing.T) {
 	t.Parallel()
 	g := open(t, func(o *Options) { o.MaxBody = 10 })

@@ -121,6 +121,28 @@ func TestABootWithoutManifestsIsNoReasonNotToStart(t *testing.T) {
 	}
 }
 
+func TestAnEmptyFolderAtStartIsRefusedWhereTheStoreRemembersManifests(t *testing.T) {
+	t.Parallel()
+	f := open(t, flow)
+	f.boot()
+	digest := f.keeper.Current().Digest
+	f.empty()
+	f.keeper = f.another()
+	if _, err := f.keeper.Boot(t.Context(), false); err == nil || !strings.Contains(err.Error(), "HEADGATE_BOOT_LAST_GOOD") {
+		t.Errorf("an empty folder boots with %v, want an error that names the way out", err)
+	}
+	if f.keeper.Current() != nil {
+		t.Error("nothing was published over something")
+	}
+	f.keeper = f.another()
+	if _, err := f.keeper.Boot(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.keeper.Current(); s == nil || s.Digest != digest {
+		t.Errorf("the last good manifests do not serve: %+v", s)
+	}
+}
+
 func TestABrokenFolderAtStartIsRefused(t *testing.T) {
 	t.Parallel()
 	f := open(t, broken)

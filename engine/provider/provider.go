@@ -114,9 +114,6 @@ func (p *Provider) HasEvent(name string) bool {
 // AcceptsUnknown says whether events that are not declared are accepted as well.
 func (p *Provider) AcceptsUnknown() bool { return p.unknown == unknownAccept }
 
-// UnknownEvents is what becomes of an event that is not declared: "accept", "ignore" or "reject".
-func (p *Provider) UnknownEvents() string { return p.unknown }
-
 // Unsigned says whether anybody who knows the address can send.
 func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }
 

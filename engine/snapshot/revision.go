@@ -17,12 +17,6 @@ import (
 	"github.com/headgate/headgate/engine/store"
 )
 
-// The kinds of what a Keeper stores.
-const (
-	KindSnapshot = "snapshot"
-	KindPipeline = "pipeline"
-)
-
 // revision is the digest of a pipeline's closure: its own document and the destinations that it names. What was only moved or
 // commented in a file keeps its revision.
 func revision(b *manifest.Bundle, d *pipeline.Diagram) string {
@@ -76,13 +70,13 @@ func writeNode(w io.Writer, n *source.Node) {
 
 // collectSources gathers what must be in the store before the snapshot is published.
 func (s *Snapshot) collectSources() {
-	whole := store.Revision{Digest: s.Digest, Kind: KindSnapshot}
+	whole := store.Revision{Digest: s.Digest, Kind: store.SnapshotRevision}
 	for _, f := range s.bundle.Sources() {
 		whole.Files = append(whole.Files, store.RevisionFile{Path: f.Path, Data: f.Data})
 	}
 	s.sources = append(s.sources, whole)
 	for _, d := range s.diagrams {
-		rev := store.Revision{Digest: d.Revision, Kind: KindPipeline, Name: d.Name}
+		rev := store.Revision{Digest: d.Revision, Kind: store.PipelineRevision, Name: d.Name}
 		seen := map[string]bool{}
 		for _, doc := range closure(s.bundle, d) {
 			for _, f := range doc.Sources() {
@@ -104,7 +98,7 @@ func (s *Snapshot) newSources(running *published) []store.Revision {
 	var out []store.Revision
 	for _, rev := range s.sources {
 		known := rev.Digest == running.Digest
-		if rev.Kind == KindPipeline {
+		if rev.Kind == store.PipelineRevision {
 			_, known = running.Diagram(rev.Name, rev.Digest)
 		}
 		if !known {

@@ -80,6 +80,11 @@ bench-gateway: ## the whole gateway: requests a second beside a bare handler, 1,
 	go run ./bench/accept
 	HEADGATE_TEST_RELOADS=1000 go test -count=1 -run TestReloadsUnderLoadLoseNothing -v ./engine
 
+.PHONY: crosscheck
+crosscheck: ## hold the catalogue against the official SDKs and write the table of docs/providers.md (needs Node and the network)
+	cd bench/crosscheck && npm install --ignore-scripts --no-package-lock --no-audit --no-fund --loglevel=error
+	go run ./bench/crosscheck -write docs/providers.md
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for a while (FUZZTIME=20s PKG=./engine/script/...)
 	@go test -list '^Fuzz' $(PKG) | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | \

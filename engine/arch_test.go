@@ -46,6 +46,7 @@ func places() map[string]place {
 		"engine/script/...":      {22, "one expression language"},
 		"engine/script":          {23, "expression languages and templates"},
 		"engine/signature":       {20, "verifying and signing requests"},
+		"engine/fetch":           {21, "documents from https addresses, kept for a while"},
 		"engine/store":           {20, "the contract of the event log"},
 		"engine/store/memory":    {21, "a store in memory"},
 		"engine/store/sqlite":    {21, "a store in a SQLite file"},
@@ -54,6 +55,8 @@ func places() map[string]place {
 		"hooks/hookstest":        {20, "a receiver for tests"},
 		"hooks":                  {21, "one outgoing attempt"},
 		"manifests":              {20, "the provider catalogue, embedded"},
+		"engine/rejection":       {25, "the record of who was refused"},
+		"engine/vault":           {25, "secrets learnt in handshakes"},
 
 		"engine/manifest/dipeo": {30, "DiPeO documents rewritten into native ones"},
 		"engine/manifest":       {31, "manifest folders loaded into a bundle"},
@@ -72,6 +75,8 @@ func places() map[string]place {
 		"engine/worker":    {70, "performs effects, decides about retry"},
 		"engine/admin":     {70, "the API for operators"},
 		"engine/telemetry": {70, "metrics and logs"},
+
+		"engine/trial": {75, "tests of manifests"},
 
 		"engine": {80, "the only package that knows all others"},
 

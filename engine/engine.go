@@ -12,11 +12,14 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/ingress"
 	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/service"
+	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/snapshot/watch"
 	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/telemetry"
+	"github.com/headgate/headgate/engine/vault"
 	"github.com/headgate/headgate/engine/worker"
 	"github.com/headgate/headgate/hooks"
 )
@@ -26,6 +29,8 @@ type Engine struct {
 	o       Options
 	metrics *telemetry.Metrics
 	store   store.Store
+	vault   *vault.Vault
+	refused *rejection.Recorder
 	keeper  *snapshot.Keeper
 	public  *ingress.Listener
 	admin   *admin.Server
@@ -56,6 +61,9 @@ func New(o Options) (*Engine, error) {
 	if err := e.newMetrics(); err != nil {
 		return nil, environment("making the metrics", err)
 	}
+	if err := e.newRecords(); err != nil {
+		return nil, environment("preparing the records", err)
+	}
 	e.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
 		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
 	})
@@ -67,6 +75,8 @@ func New(o Options) (*Engine, error) {
 	}
 	e.group = service.NewGroup(
 		service.Named{Name: "store", Service: step{start: e.startStore, stop: e.store.Stop}},
+		service.Named{Name: "learnt secrets", Service: step{start: e.startVault}},
+		service.Named{Name: "rejections", Service: e.refused},
 		service.Named{Name: "manifests", Service: step{start: e.boot}},
 		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
 		service.Named{Name: "public listener", Service: step{start: e.startIngress, stop: e.public.Stop}}, // where the start fails half-way
@@ -84,6 +94,7 @@ func (e *Engine) loadOptions() snapshot.Options {
 			SkipUnknown: e.o.SkipUnknown, Dev: e.o.Dev,
 		},
 		Types: NodeTypes(), PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
+		Learned: func(provider string) signature.Learned { return e.vault.Learned(provider) },
 	}
 }
 
@@ -161,6 +172,10 @@ func (e *Engine) startStore(ctx context.Context) error {
 	return nil
 }
 
+func (e *Engine) startVault(ctx context.Context) error {
+	return environment("opening the learnt secrets", e.vault.Start(ctx))
+}
+
 func (e *Engine) boot(ctx context.Context) error {
 	out, err := e.keeper.Boot(ctx, e.o.BootLastGood)
 	e.warnings = out
@@ -190,6 +205,7 @@ func (e *Engine) startWorker(ctx context.Context) error {
 	e.client = client
 	e.worker, err = worker.New(worker.Options{
 		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics, Now: e.o.Now,
+		Checker: e.keeper,
 	})
 	if err != nil {
 		return environment("preparing the worker", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/fault"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/snapshot"
 )
 
@@ -81,25 +81,24 @@ func (g gateway) Reload(ctx context.Context, confirm bool) (any, *diag.List, err
 	return report, findings, err
 }
 
-func (g gateway) Sign(_ context.Context, name, event, delivery string, body []byte) (admin.SignedRequest, error) {
-	p, ok := g.e.keeper.Current().Provider(name)
+func (g gateway) Sign(_ context.Context, ask admin.Message) (admin.SignedRequest, error) {
+	p, ok := g.e.keeper.Current().Provider(ask.Provider)
 	if !ok {
 		return admin.SignedRequest{}, fault.New(fault.Invalid, "provider_not_found",
-			strings.TrimSuffix("there is no provider \""+name+"\"; "+diag.DidYouMean(name, g.providerNames()), "; "), nil)
+			strings.TrimSuffix("there is no provider \""+ask.Provider+"\"; "+diag.DidYouMean(ask.Provider, g.providerNames()), "; "), nil)
 	}
-	m := provider.Message{Event: event, Body: body, Delivery: delivery, Now: g.e.o.Now()}
-	if body == nil {
-		var err error
-		if m.Body, m.ContentType, err = p.Example(event); err != nil {
-			hint := diag.DidYouMean(event, p.Events())
-			return admin.SignedRequest{}, fault.New(fault.Invalid, "event_not_found", strings.TrimSuffix(err.Error()+"; "+hint, "; "), err)
-		}
-	}
-	signed, err := p.Sign(m)
-	if err != nil {
+	signed, err := p.Compose(provider.Message{Event: ask.Event, Delivery: ask.Delivery, Body: ask.Body, Now: g.e.o.Now(), Rule: -1}, ask.Handshake)
+	switch {
+	case errors.Is(err, provider.ErrNoExample):
+		hint := diag.DidYouMean(ask.Event, p.Events())
+		return admin.SignedRequest{}, fault.New(fault.Invalid, "event_not_found", strings.TrimSuffix(err.Error()+"; "+hint, "; "), err)
+	case errors.Is(err, provider.ErrNoHandshake):
+		hint := diag.DidYouMean(ask.Handshake, p.Handshakes())
+		return admin.SignedRequest{}, fault.New(fault.Invalid, "handshake_not_found", strings.TrimSuffix(err.Error()+"; "+hint, "; "), err)
+	case err != nil:
 		return admin.SignedRequest{}, fault.New(fault.Invalid, "cannot_sign", err.Error(), err)
 	}
-	return admin.SignedRequest{Method: http.MethodPost, URL: g.e.WebhookURL(name), Header: signed.Header, Body: signed.Body}, nil
+	return admin.SignedRequest{Method: signed.Method, URL: g.e.receiving() + signed.Target(), Header: signed.Header, Body: signed.Body}, nil
 }
 
 func (g gateway) providerNames() []string {
@@ -110,10 +109,26 @@ func (g gateway) providerNames() []string {
 	return out
 }
 
-// WebhookURL is where the provider of that name sends its webhooks: under the public URL where that is set, else on this host.
+// WebhookURL is where the provider of that name sends its webhooks: under the public URL where that is set, else on this host. It is
+// for people and logs: a token in the address is masked.
 func (e *Engine) WebhookURL(name string) string {
+	base := e.receiving()
+	if base == "" {
+		return ""
+	}
+	base += "/webhooks/" + name
+	if s := e.keeper.Current(); s != nil {
+		if p, ok := s.Provider(name); ok && p.HasToken() {
+			base += "/" + secret.Mask
+		}
+	}
+	return base
+}
+
+// receiving is what comes before the path of a webhook: the public URL where that is set, else this host; "" before the listener is up.
+func (e *Engine) receiving() string {
 	if e.o.PublicURL != "" {
-		return strings.TrimSuffix(e.o.PublicURL, "/") + "/webhooks/" + name
+		return strings.TrimSuffix(e.o.PublicURL, "/")
 	}
 	scheme := "http"
 	if e.o.TLSCert != "" {
@@ -126,7 +141,7 @@ func (e *Engine) WebhookURL(name string) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return scheme + "://" + net.JoinHostPort(host, port) + "/webhooks/" + name
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // commit tells which commit of the folder is running: what the revision file holds, else the git HEAD of the first folder; "" where

@@ -17,6 +17,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
 )
 
@@ -218,7 +219,7 @@ func readFindingCase(t *testing.T, file string) findingCase {
 		}
 	}
 	o.Catalogue = manifests.FS()
-	c.options.Types, c.options.MaxBody = engine.NodeTypes(), 25<<20
+	c.options.Types, c.options.MaxBody, c.options.Check = engine.NodeTypes(), 25<<20, trial.Check
 	return c
 }
 

@@ -40,6 +40,8 @@ type Options struct {
 	// Store is "sqlite:///path", "memory:", or "" for a SQLite file under DataDir.
 	Store   string
 	DataDir string // "./data"
+	// SealKey seals the secrets that providers hand over in handshakes; the file seal.key in DataDir, made at first need, where empty.
+	SealKey secret.Value
 
 	PublicURL      string
 	TLSCert        string

@@ -2,14 +2,18 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/ingress"
+	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/snapshot/watch"
 	"github.com/headgate/headgate/engine/telemetry"
+	"github.com/headgate/headgate/engine/vault"
 )
 
 // component tags the log of one part.
@@ -28,10 +32,29 @@ func (e *Engine) newMetrics() error {
 	return err
 }
 
+// newRecords makes what the public listener writes beside events: the secrets of handshakes, and who was refused.
+func (e *Engine) newRecords() (err error) {
+	key := vault.FileKey(filepath.Join(e.o.DataDir, "seal.key"))
+	switch {
+	case !e.o.SealKey.IsZero():
+		if key, err = vault.TextKey(e.o.SealKey); err != nil {
+			return fmt.Errorf("HEADGATE_SEAL_KEY: %w", err)
+		}
+	case e.store.Info().Kind == "memory":
+		key = vault.FreshKey()
+	}
+	if e.vault, err = vault.New(vault.Options{Store: e.store, Key: key, Logger: e.component("vault")}); err != nil {
+		return err
+	}
+	e.refused, err = rejection.New(rejection.Options{Store: e.store, Logger: e.component("rejections"), Now: e.o.Now})
+	return err
+}
+
 func (e *Engine) newListeners() error {
 	handler, err := ingress.New(ingress.Options{
 		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.o.Logger, Now: e.o.Now,
 		TestEndpoint: !e.o.NoTestEndpoint, MaxBody: e.o.MaxBody, TrustedProxies: e.o.TrustedProxies,
+		Learner: e.vault, Rejections: e.refused,
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
 )
 
@@ -79,6 +80,7 @@ func validate(t *testing.T, dir string) string {
 		Types:     engine.NodeTypes(),
 		PublicURL: "https://hooks.example.com",
 		MaxBody:   25 << 20,
+		Check:     trial.Check,
 	})
 	if !list.HasErrors() {
 		return ""

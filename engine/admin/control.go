@@ -83,10 +83,12 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
 
 // SignRequest is the body of POST /api/v1/sign. At most one of Body and BodyBase64 is given.
 type SignRequest struct {
-	Provider string  `json:"provider"`
-	Event    string  `json:"event"`
-	Delivery string  `json:"delivery,omitempty"`
-	Body     *string `json:"body,omitempty"`
+	Provider string `json:"provider"`
+	Event    string `json:"event,omitempty"`
+	Delivery string `json:"delivery,omitempty"`
+	// Handshake is the name or the number of a handshake, instead of an event.
+	Handshake string  `json:"handshake,omitempty"`
+	Body      *string `json:"body,omitempty"`
 	// BodyBase64 is for a body that is no UTF-8 text.
 	BodyBase64 []byte `json:"body_base64,omitempty"`
 }
@@ -116,21 +118,31 @@ func (a *api) sign(w http.ResponseWriter, r *http.Request) error {
 		}
 		body = []byte(*ask.Body)
 	}
-	signed, err := a.gateway.Sign(r.Context(), ask.Provider, ask.Event, ask.Delivery, body)
+	if ask.Handshake != "" && (ask.Event != "" || ask.Delivery != "" || body != nil) {
+		return refuse(http.StatusBadRequest, "bad_body", "a handshake has its own example; leave event, delivery and body out")
+	}
+	signed, err := a.gateway.Sign(r.Context(), Message{
+		Provider: ask.Provider, Event: ask.Event, Handshake: ask.Handshake, Delivery: ask.Delivery, Body: body,
+	})
 	if err != nil {
 		return err
 	}
-	out := Signed{Method: signed.Method, URL: signed.URL, Headers: map[string]string{}}
-	for name, values := range signed.Header {
+	answer(w, a.log, http.StatusOK, SignedDocument(signed))
+	return nil
+}
+
+// SignedDocument is a signed request as the API writes it.
+func SignedDocument(r SignedRequest) Signed {
+	out := Signed{Method: r.Method, URL: r.URL, Headers: map[string]string{}}
+	for name, values := range r.Header {
 		out.Headers[name] = strings.Join(values, ", ")
 	}
-	if utf8.Valid(signed.Body) {
-		out.Body = string(signed.Body)
+	if utf8.Valid(r.Body) {
+		out.Body = string(r.Body)
 	} else {
-		out.BodyBase64 = signed.Body
+		out.BodyBase64 = r.Body
 	}
-	answer(w, a.log, http.StatusOK, out)
-	return nil
+	return out
 }
 
 // readBody reads one JSON object and refuses keys that nobody would read.

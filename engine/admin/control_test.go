@@ -97,18 +97,19 @@ func TestAHeldReloadIsAConflict(t *testing.T) {
 
 func TestSignHandsOnTheBytes(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct{ ask, provider, event, delivery, body string }{
-		{`{"provider":"acme","event":"x"}`, "acme", "x", "", ""},
-		{`{"provider":"acme","event":"x","delivery":"d1","body":"{\"a\": 1}\n"}`, "acme", "x", "d1", "{\"a\": 1}\n"},
-		{`{"provider":"acme","event":"x","body_base64":"/wA="}`, "acme", "x", "", "\xff\x00"},
+	for _, row := range []struct{ ask, provider, event, handshake, delivery, body string }{
+		{`{"provider":"acme","event":"x"}`, "acme", "x", "", "", ""},
+		{`{"provider":"acme","event":"x","delivery":"d1","body":"{\"a\": 1}\n"}`, "acme", "x", "", "d1", "{\"a\": 1}\n"},
+		{`{"provider":"acme","event":"x","body_base64":"/wA="}`, "acme", "x", "", "", "\xff\x00"},
+		{`{"provider":"acme","handshake":"0"}`, "acme", "", "0", "", ""},
 	} {
 		w := newWorld(t)
-		w.gateway.sign = func(provider, event, delivery string, body []byte) (admin.SignedRequest, error) {
-			if provider != row.provider || event != row.event || delivery != row.delivery || string(body) != row.body {
-				t.Errorf("%s: got %q %q %q %q", row.ask, provider, event, delivery, body)
+		w.gateway.sign = func(m admin.Message) (admin.SignedRequest, error) {
+			if m.Provider != row.provider || m.Event != row.event || m.Handshake != row.handshake || m.Delivery != row.delivery || string(m.Body) != row.body {
+				t.Errorf("%s: got %+v", row.ask, m)
 			}
 			return admin.SignedRequest{
-				Method: "POST", URL: "http://127.0.0.1:8080/webhooks/acme", Header: http.Header{"X-Sig": {"a", "b"}}, Body: body,
+				Method: "POST", URL: "http://127.0.0.1:8080/webhooks/acme", Header: http.Header{"X-Sig": {"a", "b"}}, Body: m.Body,
 			}, nil
 		}
 		a := w.ask(t, "POST", "/api/v1/sign", row.ask)
@@ -126,7 +127,7 @@ func TestSignHandsOnTheBytes(t *testing.T) {
 func TestSignRefusesWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, body := range []string{`{`, `[]`, `{"provider":"a"} {}`, `{"provider":"a","evnt":"x"}`, `{"event":"x"}`, `{"provider":"a","body":"x","body_base64":"eA=="}`} {
+	for _, body := range []string{`{`, `[]`, `{"provider":"a"} {}`, `{"provider":"a","evnt":"x"}`, `{"event":"x"}`, `{"provider":"a","body":"x","body_base64":"eA=="}`, `{"provider":"a","handshake":"0","event":"x"}`} {
 		w.ask(t, "POST", "/api/v1/sign", body).check(t, http.StatusBadRequest, "bad_body")
 	}
 	w.ask(t, "POST", "/api/v1/sign", `{"provider":"`+strings.Repeat("a", admin.MaxBodyBytes)+`"}`).
@@ -147,7 +148,7 @@ func TestSignTellsWhatTheCallerCanMend(t *testing.T) {
 		{errors.New("boom"), http.StatusInternalServerError, "internal"},
 	} {
 		w := newWorld(t)
-		w.gateway.sign = func(string, string, string, []byte) (admin.SignedRequest, error) {
+		w.gateway.sign = func(admin.Message) (admin.SignedRequest, error) {
 			return admin.SignedRequest{}, row.err
 		}
 		w.ask(t, "POST", "/api/v1/sign", `{"provider":"acm","body_base64":"`+base64.StdEncoding.EncodeToString([]byte("x"))+`"}`).

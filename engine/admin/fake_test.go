@@ -36,6 +36,22 @@ type records struct {
 	asked   store.EventQuery
 	askRuns store.RunQuery
 	retried []string
+
+	rejections    []store.Rejection
+	askRejections []store.RejectionQuery
+}
+
+func (f *records) Rejections(_ context.Context, q store.RejectionQuery) (store.RejectionPage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.askRejections = append(f.askRejections, q)
+	var page store.RejectionPage
+	for _, r := range f.rejections {
+		if q.Matches(&r) {
+			page.Rejections = append(page.Rejections, r)
+		}
+	}
+	return page, f.fail
 }
 
 func (f *records) Event(_ context.Context, id event.ID) (event.Event, error) {
@@ -100,7 +116,7 @@ func (f *records) Retry(_ context.Context, request string, id run.ID, revision s
 // gateway is a Gateway of functions; those that are nil are not expected to be called.
 type gateway struct {
 	reload func(confirm bool) (any, *diag.List, error)
-	sign   func(provider, event, delivery string, body []byte) (admin.SignedRequest, error)
+	sign   func(m admin.Message) (admin.SignedRequest, error)
 	ready  bool
 	checks []admin.Check
 }
@@ -113,8 +129,8 @@ func (g *gateway) Reload(_ context.Context, confirm bool) (any, *diag.List, erro
 	return g.reload(confirm)
 }
 
-func (g *gateway) Sign(_ context.Context, provider, event, delivery string, body []byte) (admin.SignedRequest, error) {
-	return g.sign(provider, event, delivery, body)
+func (g *gateway) Sign(_ context.Context, m admin.Message) (admin.SignedRequest, error) {
+	return g.sign(m)
 }
 
 // world is a server's options with the fakes behind them, and a client.

@@ -23,6 +23,7 @@ type Reader interface {
 	Events(ctx context.Context, q store.EventQuery) (store.EventPage, error)
 	Run(ctx context.Context, id run.ID) (store.RunRecord, error)
 	Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error)
+	Rejections(ctx context.Context, q store.RejectionQuery) (store.RejectionPage, error)
 	Retry(ctx context.Context, request string, id run.ID, revision string) error
 }
 
@@ -36,9 +37,22 @@ type Gateway interface {
 	// Reload loads the manifests again. The report is written as JSON. The list holds findings; with errors among them nothing has
 	// changed. ErrHeld says that nothing has changed because confirm is false and the new manifests are none.
 	Reload(ctx context.Context, confirm bool) (report any, findings *diag.List, err error)
-	// Sign makes the request that the provider would send. An empty delivery means a fresh one, a nil body the event's example. What
-	// the caller can mend is a fault.Error of kind Invalid or Refused; a code that ends in "not_found" answers 404.
-	Sign(ctx context.Context, provider, event, delivery string, body []byte) (SignedRequest, error)
+	// Sign makes the request that the provider would send. What the caller can mend is a fault.Error of kind Invalid or Refused; a code
+	// that ends in "not_found" answers 404.
+	Sign(ctx context.Context, m Message) (SignedRequest, error)
+}
+
+// Message is what a request is made of.
+type Message struct {
+	Provider string
+	// Event is the event's name.
+	Event string
+	// Handshake is the name or the number of a handshake whose example is sent instead of an event; "" for none.
+	Handshake string
+	// Delivery is the delivery id, "" for a fresh one.
+	Delivery string
+	// Body is nil for the event's example.
+	Body []byte
 }
 
 // Check is one part of readiness.

@@ -27,7 +27,10 @@ type query struct {
 func readQuery(r *http.Request, known ...string) *query {
 	q := &query{values: r.URL.Query()}
 	for name := range q.values {
-		if !slices.Contains(known, name) {
+		switch {
+		case len(known) == 0:
+			q.refuse("there is no parameter %q; this path takes none", name)
+		case !slices.Contains(known, name):
 			q.refuse("there is no parameter %q; the parameters are %s", name, strings.Join(known, ", "))
 		}
 	}

@@ -111,6 +111,20 @@ func (a *api) routes() []route {
 			params: []param{id("A run's id.")},
 		},
 		{
+			method: http.MethodGet, path: "/api/v1/rejections", handle: a.rejections,
+			summary: "Refused requests, newest first: why, and how many alike. Without bodies and without the values of their headers.",
+			params: append([]param{
+				query("provider", "Only requests for this provider."),
+				query("code", "Only requests refused with this code, e.g. invalid_signature."),
+				query("request", "Only the request with this X-Request-Id."),
+			}, page...),
+		},
+		{
+			method: http.MethodGet, path: "/api/v1/explain/{id}", handle: a.explain,
+			summary: "What became of a request: why it was refused, or its events with their runs and what each run read.",
+			params:  []param{id("A request's id (X-Request-Id), an event's id, or the execution_id that its sender got.")},
+		},
+		{
 			method: http.MethodPost, path: "/api/v1/reload", handle: a.reload,
 			summary: "Loads the manifests again. 422 with findings where they are refused; 409 where the folder is empty and this was " +
 				"not confirmed. The running manifests then serve on.",
@@ -119,7 +133,8 @@ func (a *api) routes() []route {
 		{
 			method: http.MethodPost, path: "/api/v1/sign", handle: a.sign,
 			summary: "Makes the request that a provider would send, signed with its secret.",
-			body:    "provider, event, and optionally delivery and body (text) or body_base64; the event's example where there is no body",
+			body: "provider, event, and optionally delivery and body (text) or body_base64; the event's example where there is no body. Or " +
+				"provider and handshake, its name or number",
 		},
 	}
 }

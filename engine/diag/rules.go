@@ -58,6 +58,9 @@ const (
 	NoDelivery       Rule = "no-delivery"
 	BadSchema        Rule = "bad-schema"
 	BadExample       Rule = "bad-example"
+	WeakSignature    Rule = "weak-signature"
+	DeprecatedScheme Rule = "deprecated-signature"
+	WeakToken        Rule = "weak-token"
 
 	// engine/destination.
 
@@ -130,6 +133,9 @@ func Rules() []RuleInfo {
 		{NoDelivery, "A provider names no delivery id, so a request that is sent twice is processed twice."},
 		{BadSchema, "An event's schema is no valid JSON Schema, or cannot be read."},
 		{BadExample, "An event's example cannot be read, or is not what the provider's own manifest says."},
+		{WeakSignature, "A provider's signature proves less than it seems to by its own design: the body is not bound, nothing expires, or nothing is signed."},
+		{DeprecatedScheme, "A signature rule uses an algorithm that its own provider should give up."},
+		{WeakToken, "A `path_token` is so short or so simple that it could be guessed."},
 		{BadURL, "A destination's URL cannot be sent to, or a template stands where its host is."},
 		{InsecureURL, "A destination's URL is plain http, which goes only to addresses that the operator lists."},
 		{BadHeader, "A header has a name or a value that HTTP does not allow, or is not for a manifest to set."},

@@ -116,6 +116,16 @@ type Verification struct {
 	Secret int `json:"secret"`
 }
 
+// Finding is one way in which an event's content differs from its schema. It tells where and against which rule, never the value.
+type Finding struct {
+	// Path is where in the content, e.g. "issue.number"; "" for the content as a whole.
+	Path string `json:"path"`
+	// Rule is the keyword of the schema that does not hold, e.g. "required".
+	Rule string `json:"rule"`
+	// Message says it in words.
+	Message string `json:"message,omitempty"`
+}
+
 // Event is one verified and identified happening. It is frozen once made: do not change it or what it points to.
 type Event struct {
 	ID       ID     `json:"id"`
@@ -140,6 +150,7 @@ type Event struct {
 	Reason       string            `json:"reason,omitempty"`     // why it is ignored or quarantined: "ignore_list", "unknown_event", "no_event_name", …
 	Duplicates   int               `json:"duplicates,omitempty"` // how many later requests carried the same delivery id
 	Labels       map[string]string `json:"labels,omitempty"`
+	Findings     []Finding         `json:"findings,omitempty"` // how its content differs from its schema
 	// Body is the request's raw bytes; lists never carry it.
 	Body []byte `json:"-"`
 }

@@ -3,13 +3,14 @@ package ingress
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/provider"
 )
 
-// stored answers for an event that is on disk.
-func (x *exchange) stored(status, providerName, name string, id event.ID) {
+// stored answers for what is on disk. Events is how many a batch held, -1 for a request that is no batch.
+func (x *exchange) stored(status, providerName, name string, id event.ID, events int) {
 	buf := x.buffers.Get().(*[]byte)
 	b := append((*buf)[:0], `{"status":"`...)
 	b = append(b, status...)
@@ -23,6 +24,10 @@ func (x *exchange) stored(status, providerName, name string, id event.ID) {
 	}
 	b = append(b, `,"execution_id":`...)
 	b = appendJSON(b, event.ExecutionID(providerName, id))
+	if events >= 0 {
+		b = append(b, `,"events":`...)
+		b = strconv.AppendInt(b, int64(events), 10)
+	}
 	b = append(b, '}')
 	x.write(http.StatusOK, x.jsonType, status, b)
 	*buf = b
@@ -50,6 +55,10 @@ func (x *exchange) reply(r *provider.Reply, answer string) {
 	if r.Type != "" {
 		contentType = []string{r.Type}
 	}
+	h := x.w.Header()
+	for _, extra := range r.Header {
+		h[extra.Name] = append(h[extra.Name], extra.Value)
+	}
 	x.write(r.Status, contentType, answer, r.Body)
 }
 
@@ -70,9 +79,15 @@ func (x *exchange) write(status int, contentType []string, answer string, body [
 	if contentType != nil {
 		h["Content-Type"] = contentType
 	}
+	if x.early {
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	x.w.WriteHeader(status)
 	if len(body) > 0 {
 		_, _ = x.w.Write(body) // the sender has gone; it will ask again
+	}
+	if x.early {
+		_ = http.NewResponseController(x.w).Flush() // what cannot flush answers when the handler is done
 	}
 }
 

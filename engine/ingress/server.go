@@ -13,12 +13,14 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -46,6 +48,21 @@ type Observer interface {
 	Request(provider, answer string, took time.Duration)
 }
 
+// Learner keeps a secret that a provider handed over in a handshake: it returns when the secret is durable and checked against.
+type Learner interface {
+	Learn(ctx context.Context, provider string, s secret.Value) error
+}
+
+// Confirmer gets a URL once, to confirm a handshake; anything but a 2xx answer is an error.
+type Confirmer interface {
+	Confirm(ctx context.Context, url string) error
+}
+
+// Rejections records refused requests. It never blocks; it is called by many goroutines at once.
+type Rejections interface {
+	Reject(r store.Rejection)
+}
+
 // UnknownProvider stands for every name that is no provider's, so that a stranger cannot fill the metrics.
 const UnknownProvider = "unknown"
 
@@ -57,6 +74,12 @@ type Options struct {
 	Logger   *slog.Logger
 	// Observer may be nil.
 	Observer Observer
+	// Learner keeps the secrets of handshakes; where it is nil, a handshake that brings one is answered 503.
+	Learner Learner
+	// Confirmer confirms handshakes; where it is nil, a handshake that needs it is answered 503.
+	Confirmer Confirmer
+	// Rejections may be nil.
+	Rejections Rejections
 	// Now gives the time of arrival; time.Now where nil.
 	Now func() time.Time
 	// TestEndpoint answers GET /webhooks/NAME/test.
@@ -73,6 +96,8 @@ type Server struct {
 	log      *slog.Logger
 	deadline deadline
 	quiet    quiet
+	quota    quota
+	limits   limits
 	budget   budget
 	buffers  sync.Pool
 	// Header values that every answer has, shared: net/http only reads them.
@@ -106,7 +131,9 @@ type exchange struct {
 	r       *http.Request
 	arrived time.Time
 	id      string
-	name    string // the provider's, for records; UnknownProvider until it is known
+	name    string // the provider's, for logs and counts; UnknownProvider until it is known
+	asked   string // the provider's as the path has it, for records
+	early   bool   // the answer goes out before the handler is done
 	event   string
 	answer  string // what Observer is told; "" until answered
 }
@@ -138,61 +165,98 @@ func (x *exchange) end() {
 	}
 }
 
+// root is what all paths here begin with.
+const root = "/webhooks/"
+
 // serve finds out what is asked for.
 func (x *exchange) serve() {
-	rest, ok := strings.CutPrefix(x.r.URL.Path, "/webhooks/")
+	rest, ok := strings.CutPrefix(x.r.URL.Path, root)
 	name, tail, deeper := strings.Cut(rest, "/")
-	test := deeper && tail == "test" && x.o.TestEndpoint
-	if !ok || name == "" || deeper && !test {
+	if !ok || name == "" {
 		x.refuse(http.StatusNotFound, "not_found", "There is nothing here.")
 		return
 	}
+	x.asked = name
 	snapshot := x.o.Snapshot()
 	p, ok := snapshot.Providers.Provider(name)
 	if !ok {
-		if n, ok := x.quiet.say("provider_not_found", x.arrived); ok {
-			x.log.Warn("request for a provider that does not exist", "request_id", x.id, "path", fmt.Sprintf("%.80q", x.r.URL.Path), "address", x.remote(), "count", n)
-		}
-		x.refuse(http.StatusNotFound, "provider_not_found", "There is no such provider.")
+		x.notFound(nil, "there is no provider of that name")
 		return
 	}
 	x.name = p.Name()
+	if p.HasToken() {
+		var token string
+		if token, tail, deeper = strings.Cut(tail, "/"); !p.Token(token) {
+			x.notFound(p, "the address does not hold the path token")
+			return
+		}
+	}
+	test := deeper && tail == "test" && x.o.TestEndpoint
 	switch {
+	case deeper && !test:
+		x.refuse(http.StatusNotFound, "not_found", "There is nothing here.")
 	case test && (x.r.Method == http.MethodGet || x.r.Method == http.MethodHead):
 		x.info(p)
 	case test:
-		x.notAllowed("GET, HEAD")
-	case x.r.Method != http.MethodPost:
-		x.notAllowed(http.MethodPost)
-	default:
+		x.notAllowed(p, http.MethodGet, http.MethodHead)
+	case x.r.Method == http.MethodPost:
 		x.receive(p, snapshot.Digest)
+	case slices.Contains(p.Methods(), x.r.Method):
+		x.ask(p, snapshot.Digest)
+	default:
+		x.notAllowed(p, p.Methods()...)
 	}
 }
 
-func (x *exchange) notAllowed(allow string) {
-	x.w.Header().Set("Allow", allow)
-	x.refuse(http.StatusMethodNotAllowed, "method_not_allowed", "This method is not accepted here.")
+// request is what a provider sees of the call.
+func (x *exchange) request(digest string) provider.Request {
+	r := provider.Request{ID: x.id, Routes: digest}
+	r.Method, r.PathQuery, r.Query, r.Header, r.Now = x.r.Method, x.r.RequestURI, x.r.URL.RawQuery, x.r.Header, x.arrived
+	return r
+}
+
+// ask takes a request that is no POST, which can only be a handshake. What it may have for a body is not read.
+func (x *exchange) ask(p *provider.Provider, digest string) {
+	r := x.request(digest)
+	r.Body = []byte{}
+	if wait, ok := x.admit(p); !ok {
+		x.limited(p, &r, wait)
+		return
+	}
+	x.decided(p, &r)
+}
+
+// admit holds a request against its provider's rate limit.
+func (x *exchange) admit(p *provider.Provider) (wait time.Duration, ok bool) {
+	rate, burst := p.Limit()
+	if rate == 0 {
+		return 0, true
+	}
+	return x.limits.take(x.name, rate, burst, x.arrived)
 }
 
 // receive takes one webhook.
 func (x *exchange) receive(p *provider.Provider, digest string) {
+	r := x.request(digest)
 	if coding := x.r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		x.refused(p, "unsupported_media_type", fmt.Sprintf("the body is encoded as %.40q", coding))
-		x.refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "Encoded bodies are not accepted here.")
+		x.turnAway(p, nil, refusal(http.StatusUnsupportedMediaType, "unsupported_media_type", "Encoded bodies are not accepted here.",
+			fmt.Sprintf("the body is encoded as %.40q", coding)))
 		return
 	}
 	limit := p.MaxBody()
 	if x.o.MaxBody > 0 {
 		limit = min(limit, x.o.MaxBody)
 	}
-	r := provider.Request{ID: x.id, Routes: digest}
-	r.Method, r.PathQuery, r.Query, r.Header, r.Now = x.r.Method, x.r.RequestURI, x.r.URL.RawQuery, x.r.Header, x.arrived
 	if p.LacksSignature(x.r.Header) {
-		// Whatever the body is, it will be refused: nothing of it is read.
-		if d := p.Receive(&r); d.Verdict == provider.Refused {
-			x.turnAway(p, d.Refusal)
+		// Whatever the body is, it will be refused: nothing of it is read, and it takes nothing of the rate that genuine requests have.
+		if d := p.Receive(x.r.Context(), &r); d.Verdict == provider.Refused {
+			x.turnAway(p, &r, d.Refusal)
 			return
 		}
+	}
+	if wait, ok := x.admit(p); !ok {
+		x.limited(p, nil, wait)
+		return
 	}
 	if x.r.ContentLength > limit {
 		x.unread(p, tooLarge(x.r.ContentLength, limit))
@@ -200,9 +264,8 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 	}
 	room, ok := x.budget.take(x.r.ContentLength, limit)
 	if !ok {
-		x.w.Header().Set("Retry-After", retryAfter)
-		x.refused(p, "store_unavailable", "too many bodies are being read at once")
-		x.refuse(http.StatusServiceUnavailable, "store_unavailable", "Too much is being received now; try again later.")
+		x.turnAway(p, nil, refusal(http.StatusServiceUnavailable, "store_unavailable", "Too much is being received now; try again later.",
+			"too many bodies are being read at once"))
 		return
 	}
 	defer x.budget.give(room)
@@ -212,28 +275,26 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 		return
 	}
 	r.Body = body
-	d := p.Receive(&r)
-	if d.Verdict == provider.Refused {
-		x.turnAway(p, d.Refusal)
-		return
-	}
-	x.append(p, &d)
+	x.decided(p, &r)
 }
 
-// turnAway answers a request that its provider refused.
-func (x *exchange) turnAway(p *provider.Provider, why *provider.Refusal) {
-	x.refused(p, why.Code, why.Detail)
-	if why.Reply != nil {
-		x.reply(why.Reply, why.Code)
-		return
+// decided has the provider decide, and acts on it.
+func (x *exchange) decided(p *provider.Provider, r *provider.Request) {
+	switch d := p.Receive(x.r.Context(), r); d.Verdict {
+	case provider.Refused:
+		x.turnAway(p, r, d.Refusal)
+	case provider.Answered:
+		x.shake(p, r, d.Handshake)
+	default:
+		x.append(p, &d)
 	}
-	x.refuse(why.Status, why.Code, why.Message)
 }
 
 // append makes the events of a decision durable and answers.
 func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
-	e := &d.Arrivals[0].Event
-	x.event = e.Name
+	if !d.Batch {
+		x.event = d.Arrivals[0].Event.Name
+	}
 	receipts, err := x.o.Store.Append(x.deadline.context(), d.Arrivals)
 	if err == nil && len(receipts) != len(d.Arrivals) {
 		err = fmt.Errorf("%d receipts for %d events", len(receipts), len(d.Arrivals))
@@ -247,52 +308,57 @@ func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
 		x.refuse(http.StatusServiceUnavailable, "store_unavailable", "The event cannot be stored now; try again later.")
 		return
 	}
-	if receipts[0].Mismatch {
+	for i := range receipts {
+		if !receipts[i].Mismatch {
+			continue
+		}
 		if n, ok := x.quiet.say("mismatch/"+x.name, x.arrived); ok {
-			x.log.Warn("a delivery id came again with another body", "request_id", x.id, "provider", x.name, "event_name", e.Name,
-				"event", receipts[0].ID.String(), "count", n)
+			x.log.Warn("a delivery id came again with another body", "request_id", x.id, "provider", x.name, "event_name", d.Arrivals[i].Event.Name,
+				"event", receipts[i].ID.String(), "count", n)
 		}
 	}
-	status := statusOf(receipts[0])
+	status := statusOf(receipts)
 	if d.Ack != nil {
 		x.reply(d.Ack, status)
 		return
 	}
-	x.stored(status, p.Name(), e.Name, receipts[0].ID)
+	events := -1
+	if d.Batch {
+		events = d.Events
+	}
+	x.stored(status, p.Name(), x.event, receipts[0].ID, events)
 }
 
 // retryAfter is how long a sender should wait, in seconds: longer than a checkpoint or a fail-over, shorter than a sender's patience.
 const retryAfter = "5"
 
-// statusOf gives the word for what became of an event.
-func statusOf(r store.Receipt) string {
-	switch {
-	case r.Duplicate:
-		return "duplicate"
-	case r.State == event.Ignored:
-		return "ignored"
-	case r.State == event.Quarantined:
-		return "quarantined"
-	}
-	return "processed"
-}
+// The words for what became of an event, in the order in which they count for a batch.
+const (
+	statusProcessed   = "processed"
+	statusQuarantined = "quarantined"
+	statusDuplicate   = "duplicate"
+	statusIgnored     = "ignored"
+)
 
-// refused tells the operator why a request for a known provider was refused. Somebody who knocks a thousand times a second
-// fills no log: each kind of refusal is told once in a while, with a count of the others.
-func (x *exchange) refused(p *provider.Provider, code, detail string) {
-	if n, ok := x.quiet.say(p.Name()+"/"+code, x.arrived); ok {
-		x.log.Warn("request refused", "request_id", x.id, "provider", x.name, "code", code, "reason", detail, "address", x.remote(), "count", n)
+// statusOf gives the word for what became of the events of a request: of several the one that a person wants to hear of first.
+func statusOf(receipts []store.Receipt) string {
+	found := [4]bool{}
+	for _, r := range receipts {
+		switch {
+		case r.Duplicate:
+			found[2] = true
+		case r.State == event.Ignored:
+			found[3] = true
+		case r.State == event.Quarantined:
+			found[1] = true
+		default:
+			return statusProcessed
+		}
 	}
-}
-
-// unread answers a request whose body could not be read.
-func (x *exchange) unread(p *provider.Provider, err error) {
-	x.w.Header().Set("Connection", "close") // what is left of the body is not waited for
-	if errors.Is(err, errTooLarge) {
-		x.refused(p, "body_too_large", err.Error())
-		x.refuse(http.StatusRequestEntityTooLarge, "body_too_large", "The body is too large.")
-		return
+	for i, word := range [...]string{statusProcessed, statusQuarantined, statusDuplicate} {
+		if found[i] {
+			return word
+		}
 	}
-	x.refused(p, "incomplete_body", err.Error())
-	x.refuse(http.StatusBadRequest, "incomplete_body", "The body did not arrive whole.")
+	return statusIgnored
 }

@@ -159,7 +159,7 @@ func (l *loader) add(m *manifestFile, root *source.Node, index int) {
 	if d == nil {
 		return
 	}
-	if first := l.bundle.byName[d.Kind][d.Name]; first != nil && d.Name != "" {
+	if first := l.bundle.byName[d.Kind][d.Name]; first != nil && d.Name != "" && !unnamedTest(d) {
 		hint := ""
 		if d.Root.Get("name") == nil {
 			hint = "give the document a `name`"
@@ -174,6 +174,10 @@ func (l *loader) add(m *manifestFile, root *source.Node, index int) {
 	}
 	l.bundle.documents = append(l.bundle.documents, d)
 }
+
+// unnamedTest says whether a document is a test without a name of its own. Nothing refers to a test by name, so several of them may
+// stand in one file or folder.
+func unnamedTest(d *Document) bool { return d.Kind == Test && d.Root.Get("name") == nil }
 
 // document tells what kind a YAML document is of; nil where it is none that is loaded.
 func (l *loader) document(m *manifestFile, root *source.Node, index int) *Document {
@@ -283,7 +287,7 @@ func (l *loader) common(d *Document) {
 	} else if use := d.Root.Get("use"); d.Kind == Provider && use != nil && use.IsScalar() {
 		d.Name, d.NameSpan = use.Text, use.Span
 	} else {
-		d.Name = fileName(d.home)
+		d.Name = fileName(d.home, d.Kind)
 		if problem := nameProblem(d.Name); problem != "" {
 			l.out.Errorf(diag.BadName, d.NameSpan, "give the document a `name`", "the file's name `%s` cannot be its name: %s", d.Name, problem)
 			d.Name = ""
@@ -313,10 +317,10 @@ func (l *loader) common(d *Document) {
 }
 
 // fileName is the name of a document that has none of its own.
-func fileName(m *manifestFile) string {
+func fileName(m *manifestFile, kind Kind) string {
 	base := path.Base(m.name)
 	base = strings.TrimSuffix(base, path.Ext(base))
-	if base != "provider" {
+	if base != "provider" && (base != "tests" || kind != Test) {
 		return base
 	}
 	if dir := path.Dir(m.name); dir != "." {

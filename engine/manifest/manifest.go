@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"sort"
 
 	"github.com/headgate/headgate/engine/field"
@@ -88,6 +90,17 @@ func (b *Bundle) Names(kind Kind) []string {
 	for _, d := range b.documents {
 		if d.Kind == kind {
 			out = append(out, d.Name)
+		}
+	}
+	return out
+}
+
+// Beside gives the documents of a kind that stand in the same folder as d, in file order, d itself left out.
+func (b *Bundle) Beside(d *Document, kind Kind) []*Document {
+	var out []*Document
+	for _, other := range b.documents {
+		if other != d && other.Kind == kind && other.home.tree == d.home.tree && path.Dir(other.home.name) == path.Dir(d.home.name) {
+			out = append(out, other)
 		}
 	}
 	return out
@@ -193,6 +206,15 @@ func (d *Document) Sources() []RevSource {
 	return sortedSources(all)
 }
 
+// With gives a provider's document with the keys of another map put over its own, as `use` does it: maps merge by key, all else
+// replaces. Both stay as they are. Files that keys of d name are still found; the strings of over need a Value where they hold
+// references.
+func (d *Document) With(over *source.Node) *Document {
+	c := *d
+	c.files, c.Root = maps.Clone(d.files), mergeOver(d.Root, over)
+	return &c
+}
+
 func sortedSources(all map[string][]byte) []RevSource {
 	out := make([]RevSource, 0, len(all))
 	for p, data := range all {
@@ -211,7 +233,7 @@ func CommonFields() []field.Field {
 	return []field.Field{
 		{Name: "kind", Type: field.Enum, Enum: kinds, Doc: "What the document declares."},
 		{Name: "name", Type: field.String, Shown: true, Doc: "The name, unique among all documents of the kind: lower-case letters, digits, `-`, `_`, `.`. " +
-			"Without it the document has the name of its file, a provider.yaml that of its folder."},
+			"Without it the document has the name of its file, a provider.yaml or tests.yaml that of its folder."},
 		{Name: "title", Type: field.String, Shown: true, Doc: "A name for people."},
 		{Name: "description", Type: field.String, Shown: true, Doc: "What it is for, in a sentence."},
 		{Name: "docs", Type: field.String, Shown: true, Doc: "A link to more."},

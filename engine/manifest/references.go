@@ -13,10 +13,16 @@ import (
 func (l *loader) references() {
 	for _, enabled := range []bool{true, false} {
 		for _, d := range l.bundle.documents {
-			if d.Enabled == enabled {
-				w := referenceWalk{loader: l, doc: d}
-				w.node(d.Root, false)
+			if d.Enabled != enabled {
+				continue
 			}
+			w := referenceWalk{loader: l, doc: d}
+			if d.Kind == Test {
+				// What a test sends and expects is meant to the byte, and it must run where no secret is.
+				w.forbid(d.Root, "a test", "write the value out: a test needs no real secret", true)
+				continue
+			}
+			w.node(d.Root, false)
 		}
 	}
 }
@@ -34,9 +40,9 @@ func (w *referenceWalk) node(n *source.Node, inData bool) {
 			key := e.Key.Text
 			switch {
 			case !inData && key == "example":
-				w.forbid(e.Value, "an example", true)
+				w.forbid(e.Value, "an example", elsewhere, true)
 			case !inData && slices.Contains([]string{"code", "expression", "filter"}, key) && e.Value.IsScalar():
-				w.forbid(e.Value, "`"+key+"`", false)
+				w.forbid(e.Value, "`"+key+"`", elsewhere, false)
 			default:
 				w.node(e.Value, inData || isData(key))
 			}
@@ -55,23 +61,26 @@ func isData(key string) bool {
 	return slices.Contains([]string{"headers", "query", "vars", "body", "form", "json", "labels", "tests"}, key)
 }
 
+// elsewhere tells where references may stand.
+const elsewhere = "put it into a header, a URL or a secret"
+
 // forbid sets the strings of code and examples as they are written: "<<" is an operator there. A reference is an error.
-func (w *referenceWalk) forbid(n *source.Node, where string, deep bool) {
+func (w *referenceWalk) forbid(n *source.Node, where, hint string, deep bool) {
 	switch {
 	case n.Kind == source.Map && deep:
 		for _, e := range n.Entries {
-			w.forbid(e.Value, where, deep)
+			w.forbid(e.Value, where, hint, deep)
 		}
 	case n.Kind == source.List && deep:
 		for _, item := range n.Items {
-			w.forbid(item, where, deep)
+			w.forbid(item, where, hint, deep)
 		}
 	case n.Kind == source.String && n.Value == nil:
 		text := secret.Literal(n.Text)
 		n.Value = &text
 		if offset, length, ok := secret.HasReference(n.Text); ok {
-			w.out.Errorf(diag.ReferenceNotAllowed, textSpan(n, offset, length),
-				"put it into a header, a URL or a secret", "%s cannot hold the reference `%s`", where, n.Text[offset:offset+length])
+			w.out.Errorf(diag.ReferenceNotAllowed, textSpan(n, offset, length), hint,
+				"%s cannot hold the reference `%s`", where, n.Text[offset:offset+length])
 		}
 	}
 }

@@ -207,7 +207,11 @@ func mergeProvider(base, over *source.Node) *source.Node {
 	for _, key := range []string{"name", "enabled", "tests", "use"} {
 		base = without(base, key)
 	}
-	// The two spellings of the operator's secrets stand for each other.
+	return mergeOver(base, over)
+}
+
+// mergeOver is mergeMaps with one thing more: the two spellings of the operator's secrets stand for each other.
+func mergeOver(base, over *source.Node) *source.Node {
 	if over.Get("secret") != nil || over.Get("secrets") != nil {
 		base = without(without(base, "secret"), "secrets")
 	}

@@ -104,3 +104,32 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkXML(b *testing.B) {
+	var body strings.Builder
+	body.WriteString(`<?xml version="1.0" encoding="UTF-8"?><notification><timestamp type="datetime">2026-01-02T03:04:05Z</timestamp><kind>subscription_charged</kind><subject>`)
+	for i := range 80 {
+		fmt.Fprintf(&body, "\n  <transaction><id>%d</id><amount currency=\"EUR\">12.00</amount><note>Fish &amp; chips</note></transaction>", i)
+	}
+	body.WriteString("</subject></notification>")
+	text := []byte(body.String())
+	path, err := ParsePath("notification.kind")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, do := range map[string]func() error{
+		"CheckXML":  func() error { return CheckXML(text, Limits{}) },
+		"FindXML":   func() error { _, _, err := path.FindXML(text); return err },
+		"DecodeXML": func() error { _, err := DecodeXML(text); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

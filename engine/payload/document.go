@@ -12,17 +12,18 @@ type Format string
 // The formats of a body.
 const (
 	JSON Format = "json"
-	Form Format = "form" // application/x-www-form-urlencoded
+	Form Format = "form" // application/x-www-form-urlencoded or multipart/form-data
+	XML  Format = "xml"
 	Raw  Format = "text" // the body as one string
 	// Auto is JSON where the body is JSON, and text otherwise.
 	Auto Format = "auto"
 )
 
-// FormatOf gives the format that a manifest names (`json`, `form`, `text`) or that a Content-Type means. Senders are careless with
-// the latter (JSON travels as text/plain, too), so every type but JSON's own and the form's is Auto; none is JSON.
+// FormatOf gives the format that a manifest names (`json`, `form`, `text`, `xml`) or that a Content-Type means. Senders are careless
+// with the latter (JSON travels as text/plain, too), so every type but those of JSON, XML and forms is Auto; none is JSON.
 func FormatOf(s string) Format {
 	switch f := Format(s); f {
-	case JSON, Form, Raw, Auto:
+	case JSON, Form, XML, Raw, Auto:
 		return f
 	}
 	media, _, _ := strings.Cut(s, ";")
@@ -30,8 +31,10 @@ func FormatOf(s string) Format {
 	switch {
 	case media == "" || media == "application/json" || strings.HasSuffix(media, "+json"):
 		return JSON
-	case media == "application/x-www-form-urlencoded":
+	case media == "application/x-www-form-urlencoded" || media == "multipart/form-data":
 		return Form
+	case media == "application/xml" || media == "text/xml" || strings.HasSuffix(media, "+xml"):
+		return XML
 	}
 	return Auto
 }
@@ -40,19 +43,23 @@ func FormatOf(s string) Format {
 type Document struct {
 	body   []byte
 	format Format
+	kind   string // as it was given: a multipart form is read by the boundary in it
 	once   sync.Once
 	value  any
 	err    error
 }
 
-// New makes a Document of a body, which the caller must not change afterwards. Kind is a format or a Content-Type, see [FormatOf].
-func New(body []byte, kind string) *Document { return &Document{body: body, format: FormatOf(kind)} }
+// New makes a Document of a body, which the caller must not change afterwards. Kind is a format or a Content-Type, see [FormatOf]; a
+// multipart form needs the latter, for its boundary.
+func New(body []byte, kind string) *Document {
+	return &Document{body: body, format: FormatOf(kind), kind: kind}
+}
 
 // Body gives the bytes; the caller must not change them.
 func (d *Document) Body() []byte { return d.body }
 
-// Value gives the decoded body, the same value to every caller: nobody may change it. JSON is read by [Decode], a form by
-// [DecodeForm], text is a string.
+// Value gives the decoded body, the same value to every caller: nobody may change it. JSON is read by [Decode], XML by
+// [DecodeXML], a form by [DecodeForm] or [DecodeMultipart], text is a string.
 func (d *Document) Value() (any, error) {
 	d.once.Do(func() { d.value, d.err = d.decode() })
 	return d.value, d.err
@@ -61,11 +68,13 @@ func (d *Document) Value() (any, error) {
 func (d *Document) decode() (any, error) {
 	switch d.format {
 	case Form:
-		form, err := DecodeForm(d.body)
+		form, err := d.form()
 		if err != nil {
 			return nil, err
 		}
 		return form, nil
+	case XML:
+		return DecodeXML(d.body)
 	case Auto:
 		if v, err := Decode(d.body); err == nil {
 			return v, nil
@@ -75,6 +84,13 @@ func (d *Document) decode() (any, error) {
 		return text(d.body), nil
 	}
 	return Decode(d.body)
+}
+
+func (d *Document) form() (map[string]any, error) {
+	if IsMultipart(d.kind) {
+		return DecodeMultipart(d.body, d.kind)
+	}
+	return DecodeForm(d.body)
 }
 
 func text(body []byte) string { return strings.ToValidUTF8(string(body), "\uFFFD") }

@@ -22,6 +22,45 @@ func (p Path) Find(body []byte) (raw []byte, ok bool, err error) {
 	return body[i:end:end], true, nil
 }
 
+// FirstName gives the name of the first member of the object that body is whose name matches. It says false where there is none, and
+// where body is no object. Like [Path.Find] it reads only as far as it must. The error is an *Error.
+func FirstName(body []byte, matches func(name string) bool) (name string, ok bool, err error) {
+	i := skipSpace(body, 0)
+	if i >= len(body) || body[i] != '{' {
+		return "", false, nil
+	}
+	for i = skipSpace(body, i+1); i < len(body) && body[i] == '"'; {
+		end, escaped := skipString(body, i)
+		if end < 0 {
+			return "", false, errorAt(i, Syntax, "unclosed string")
+		}
+		raw := body[i+1 : end-1]
+		if escaped && !validEscapes(raw) {
+			return "", false, errorAt(i, Syntax, "invalid escape in a string")
+		}
+		if name = string(raw); escaped {
+			name = string(unescape(nil, raw))
+		}
+		if i = skipSpace(body, end); i >= len(body) || body[i] != ':' {
+			return "", false, unexpected(body, i)
+		}
+		if matches(name) {
+			return name, true, nil
+		}
+		next, bad := skipValue(body, skipSpace(body, i+1))
+		if bad != nil {
+			return "", false, bad
+		}
+		if i = skipSpace(body, next); i < len(body) && body[i] == ',' {
+			i = skipSpace(body, i+1)
+		}
+	}
+	if i >= len(body) || body[i] != '}' {
+		return "", false, unexpected(body, i)
+	}
+	return "", false, nil
+}
+
 // enter gives the index at which the member that s names starts, in the value that starts at i.
 func (s step) enter(b []byte, i int) (at int, found bool, err *Error) {
 	if i >= len(b) {

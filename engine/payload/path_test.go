@@ -146,3 +146,29 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+func TestFirstNameReadsOnlyNamesOfTheTop(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		body, want string
+		ok, broken bool
+	}{
+		{`{"id":1,"message":{"x":1}}`, "message", true, false},
+		{` { "id" : [1,{"y":2}] , "n\u0061me" : 1 } `, "name", true, false},
+		{`{"id":1}`, "", false, false},
+		{`{}`, "", false, false},
+		{`[{"a":1}]`, "", false, false},
+		{`"a"`, "", false, false},
+		{``, "", false, false},
+		{`{"id":1,`, "", false, true},
+		{`{"id"`, "", false, true},
+		{`{"id`, "", false, true},
+		{`{"\x":1}`, "", false, true},
+		{`{"id":}`, "", false, true},
+	} {
+		got, ok, err := FirstName([]byte(c.body), func(name string) bool { return name != "id" })
+		if got != c.want || ok != c.ok || (err != nil) != c.broken {
+			t.Errorf("%s: got %q, %t, %v, want %q, %t, broken %t", c.body, got, ok, err, c.want, c.ok, c.broken)
+		}
+	}
+}

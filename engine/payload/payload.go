@@ -1,11 +1,12 @@
 // Package payload reads and writes the bodies of events: a bounded check that needs no decoding, one grammar of paths, decoding
 // into plain values that keeps every digit, and encoding back to JSON.
 //
-// It is the only JSON reader on a body, so a sender is never judged on one value and processed on another: names that occur
+// It is the only reader of JSON and XML on a body, so a sender is never judged on one value and processed on another: names that occur
 // twice in an object are refused, not chosen between. It knows nothing of events, headers or schemas.
 //
 // [Check] is the pass on the accept path, [Path] finds one value in raw bytes or in decoded ones, [Decode] and [Encode] turn bytes
-// into values and back, [Document] does it when first asked. Everything here may be called by many goroutines at once.
+// into values and back, [Document] does it when first asked. XML and forms have a reader each, with the same limits and the same kind
+// of error: [CheckXML], [DecodeXML] and [Path.FindXML], [DecodeForm] and [ReadMultipart]. Everything here may be called by many goroutines at once.
 package payload
 
 import "fmt"
@@ -46,7 +47,7 @@ const (
 	DuplicateName Code = "duplicate_name"
 	TooDeep       Code = "too_deep"
 	TooManyTokens Code = "too_many_tokens"
-	Unsupported   Code = "unsupported_value" // of Encode: a value that has no JSON form
+	Unsupported   Code = "unsupported_value" // a value that has no JSON form, or an encoding of XML or of a form part that is not read
 	TooLarge      Code = "too_large"         // of Encode with a limit
 )
 

@@ -2,13 +2,14 @@ package provider
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/manifest"
-	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/source"
@@ -22,21 +23,28 @@ type Options struct {
 	MaxBody int64
 	// Dev is `serve --dev`.
 	Dev bool
+	// Fetcher gets keys that a signature rule has to `fetch`; nil where nothing can be fetched.
+	Fetcher signature.Fetcher
+	// Learned gives the secrets that a provider's handshakes brought; nil where none are kept.
+	Learned func(provider string) signature.Learned
 }
 
 // Compile makes a Provider of a document of kind provider. All that is wrong goes to out; where that has errors the result is nil.
 func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	before := out.Count(diag.Error)
-	c := compiler{doc: doc, v: Object().Decode(doc.Root, out), out: out, p: &Provider{name: doc.Name, labels: doc.Labels}}
+	c := compiler{o: o, doc: doc, v: Object().Decode(doc.Root, out), out: out, p: &Provider{name: doc.Name, labels: doc.Labels}}
+	c.pathToken()
 	c.publicURL(o.PublicURL)
-	c.p.format = payload.JSON
-	if body := c.v.Object("body"); body != nil {
-		c.p.format = payload.Format(body.String("format"))
-	}
+	c.limit()
+	c.p.policy = c.v.String("schema_policy")
+	c.p.settingsPage = c.v.String("settings_page")
 	c.p.maxBody = c.v.Size("max_body")
 	if o.MaxBody > 0 {
 		c.p.maxBody = min(c.p.maxBody, o.MaxBody)
 	}
+	c.document()
+	c.scopes()
+	c.from()
 	c.signature()
 	c.eventName()
 	c.deliveryID()
@@ -44,19 +52,58 @@ func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	c.unknown()
 	c.ignore()
 	c.replies()
+	c.challenges()
 	if out.Count(diag.Error) > before || c.p.scheme == nil {
 		return nil
 	}
+	c.lint()
 	c.p.headers = c.p.storedHeaders(c.v.Strings("headers"))
+	c.shortcuts()
 	return c.p
 }
 
 // compiler holds what the steps of Compile share.
 type compiler struct {
-	doc *manifest.Document
-	v   *field.Values
-	out *diag.List
-	p   *Provider
+	o     Options
+	doc   *manifest.Document
+	v     *field.Values
+	out   *diag.List
+	p     *Provider
+	scope *signature.Scope
+}
+
+// shortcuts works out what the way of a request need not look at.
+func (c *compiler) shortcuts() {
+	p := c.p
+	p.early = true
+	for i := range p.challenges {
+		if ch := &p.challenges[i]; slices.Contains(ch.methods, http.MethodPost) && !ch.genuine(http.MethodPost) {
+			p.early = false // a handshake may stand in the body of what is not signed
+		}
+	}
+	p.namesURL = mentions(c.doc.Root, "url")
+	for _, t := range []*signature.Template{p.event, p.delivery} {
+		p.readsOuter = p.readsOuter || t != nil && t.Uses("outer")
+	}
+	p.readsOuter = p.readsOuter || p.source != nil && p.source.Uses("json")
+}
+
+// mentions says whether any key or text below a node holds a word: an over-careful answer to whether a template names it.
+func mentions(n *source.Node, word string) bool {
+	if n == nil {
+		return false
+	}
+	return strings.Contains(n.Text, word) || slices.ContainsFunc(n.Items, func(item *source.Node) bool { return mentions(item, word) }) ||
+		slices.ContainsFunc(n.Entries, func(e source.Entry) bool { return strings.Contains(e.Key.Text, word+"}") || mentions(e.Value, word) })
+}
+
+// own gives the place to name in a finding that is the operator's to mend: the node's where the operator wrote it, else the name of
+// the document, because a manifest that another one uses may be the catalogue's.
+func (c *compiler) own(span source.Span) source.Span {
+	if span.File == c.doc.File {
+		return span
+	}
+	return c.doc.NameSpan
 }
 
 func (c *compiler) publicURL(gateway string) {
@@ -84,7 +131,7 @@ func (c *compiler) signature() {
 			"provider %q does not say how its requests are signed", c.p.name)
 		return
 	}
-	config := signature.Config{Node: n, URL: c.p.publicURL != ""}
+	config := signature.Config{Node: n, Scope: c.scope, Fetcher: c.o.Fetcher}
 	switch {
 	case n.IsScalar() && text(n) == "none":
 		config.Rules = []signature.Rule{{Node: n, Algorithm: n}}
@@ -104,13 +151,41 @@ func (c *compiler) signature() {
 			Node: t.Root(), Header: t.Node("header"), From: t.Node("from"), Unit: t.Node("unit"), Tolerance: t.Duration("tolerance"),
 		}
 	}
-	config.Secrets = c.secrets(n, unsigned(config.Rules))
+	config.Learned = c.learned()
+	config.Secrets = c.secrets(n, keyless(config.Rules) || config.Learned != nil)
 	c.p.scheme = signature.Compile(config, c.out)
 }
 
-func unsigned(rules []signature.Rule) bool {
-	return len(rules) == 1 && rules[0].Algorithm != nil && text(rules[0].Algorithm) == "none"
+// keyless says whether none of the rules needs a configured secret: it is unsigned, or its key is fetched.
+func keyless(rules []signature.Rule) bool {
+	for _, r := range rules {
+		if r.Fetch == nil && (r.Algorithm == nil || text(r.Algorithm) != "none") {
+			return false
+		}
+	}
+	return true
 }
+
+// learned gives where the secrets of handshakes are kept, nil for a provider whose handshakes bring none.
+func (c *compiler) learned() signature.Learned {
+	stores := false
+	for _, v := range c.v.Objects("challenge") {
+		stores = stores || v.Has("store")
+	}
+	switch {
+	case !stores:
+		return nil
+	case c.o.Learned == nil:
+		return nothingLearned{}
+	}
+	return c.o.Learned(c.p.name)
+}
+
+// nothingLearned is what a provider knows of its handshakes where nobody keeps their secrets, as in `validate`.
+type nothingLearned struct{}
+
+func (nothingLearned) Version() uint64         { return 0 }
+func (nothingLearned) Secrets() []secret.Value { return nil }
 
 func (c *compiler) rule(path string, n *source.Node) signature.Rule {
 	v := ruleObject().DecodeAt(path, n, c.out)
@@ -118,6 +193,7 @@ func (c *compiler) rule(path string, n *source.Node) signature.Rule {
 	return signature.Rule{
 		Node: n, Algorithm: part("algorithm"), Header: part("header"), From: part("from"), Split: part("split"), Prefix: part("prefix"),
 		StripTo: part("strip_to"), Encoding: part("encoding"), Signed: part("signed"), Key: part("key"), Strip: part("strip"),
+		When: part("when"), Fetch: part("fetch"), Hosts: part("hosts"), Require: part("require"),
 	}
 }
 
@@ -146,7 +222,7 @@ func ruleNode(v *field.Values, name string) *source.Node {
 
 // secrets gives the live secrets. Where one is missing or broken, which has been said, a placeholder stands in for it, so that the
 // rules are looked at all the same.
-func (c *compiler) secrets(n *source.Node, unsigned bool) []signature.Secret {
+func (c *compiler) secrets(n *source.Node, keyless bool) []signature.Secret {
 	add := func(list []signature.Secret, t secret.Text, span source.Span) []signature.Secret {
 		s := signature.Secret{Value: secret.New(t.Reveal()), Span: span}
 		for _, part := range t.Parts() {
@@ -168,119 +244,15 @@ func (c *compiler) secrets(n *source.Node, unsigned bool) []signature.Secret {
 			}
 			out = add(out, t, span)
 		}
-	case !unsigned && c.v.Good("secret") && c.v.Good("secrets"):
-		c.out.Errorf(diag.MissingKey, n.Span, "add `secret: <<env.NAME>>` at the top level", "provider %q has no secret to check signatures with", c.p.name)
+	case keyless:
+		return nil
+	case c.v.Good("secret") && c.v.Good("secrets"):
+		c.out.Errorf(diag.MissingKey, c.own(n.Span), "add `secret: <<env.NAME>>` at the top level", "provider %q has no secret to check signatures with", c.p.name)
 	}
 	if len(out) == 0 || out[0].Value.IsZero() {
 		return []signature.Secret{{Value: secret.New("missing"), Placeholder: true}}
 	}
 	return out
-}
-
-// dipeoEvent is where DiPeO looks for the name of an event, whose documents have no word for it.
-const dipeoEvent = "{header:X-%s-Event ?? header:X-Event-Type ?? header:X-Webhook-Event ?? json:event ?? json:type ?? json:event.type}"
-
-// eventName compiles `event`.
-func (c *compiler) eventName() {
-	n := c.v.Node("event")
-	if n == nil {
-		if c.doc.DiPeO {
-			c.p.event = signature.Parse(source.NewString(fmt.Sprintf(dipeoEvent, c.p.name), c.doc.NameSpan), signature.Identity, c.out)
-		}
-		return
-	}
-	if n.Kind != source.Map {
-		c.p.event = c.template("event", n)
-		return
-	}
-	v := eventObject().DecodeAt("event", n, c.out)
-	if v.Has("header") == v.Has("body") {
-		c.out.Errorf(diag.BadValue, n.Span, "", "`event` takes one of `header` and `body`")
-		return
-	}
-	c.p.event = c.short(v)
-}
-
-// deliveryID compiles `delivery`.
-func (c *compiler) deliveryID() {
-	n := c.v.Node("delivery")
-	if n == nil {
-		if c.doc.Enabled && c.p.scheme != nil && c.v.Good("delivery") {
-			c.out.Add(diag.Finding{
-				Severity: diag.Hint, Rule: diag.NoDelivery, Span: c.doc.NameSpan, Hint: "add `delivery: {header: …}`, or `delivery: body` for a hash of the body",
-				Message: fmt.Sprintf("without `delivery`, what provider %q sends twice is processed twice", c.p.name),
-			})
-		}
-		return
-	}
-	v := deliveryObject().DecodeAt("delivery", mapOf(n), c.out)
-	c.p.window = v.Duration("window")
-	if t := c.v.Object("timestamp"); t != nil {
-		// A request may be replayed for as long as its timestamp is believed; before and after count.
-		c.p.window = max(c.p.window, 2*t.Duration("tolerance"))
-	}
-	switch {
-	case n.Kind != source.Map && n.IsScalar() && text(n) == "body":
-		c.p.delivery = signature.Parse(source.NewString("{body|sha256|hex}", n.Span), signature.Identity, c.out)
-	case n.Kind != source.Map:
-		c.p.delivery = c.template("delivery", n)
-	case count(v.Has("header"), v.Has("body"), v.Has("from")) != 1:
-		c.out.Errorf(diag.BadValue, n.Span, "", "`delivery` takes one of `header`, `body` and `from`")
-	case v.Has("from"):
-		c.p.delivery = c.template("delivery.from", v.Node("from"))
-	default:
-		c.p.delivery = c.short(v)
-	}
-}
-
-// mapOf gives the node where it is a map, else an empty map in its place.
-func mapOf(n *source.Node) *source.Node {
-	if n.Kind == source.Map {
-		return n
-	}
-	return source.NewMap(n.Span)
-}
-
-func count(all ...bool) (n int) {
-	for _, b := range all {
-		if b {
-			n++
-		}
-	}
-	return n
-}
-
-func (c *compiler) template(path string, n *source.Node) *signature.Template {
-	if !n.IsScalar() || n.Kind == source.Null {
-		c.out.Errorf(diag.WrongType, n.Span, "", "`%s` takes a map or a template, not %s", path, n.Kind.WithArticle())
-		return nil
-	}
-	return c.named(n, signature.Parse(n, signature.Identity, c.out))
-}
-
-// named refuses a template that is the same for every request: it is a name that somebody wrote without saying where it stands.
-func (c *compiler) named(n *source.Node, t *signature.Template) *signature.Template {
-	if t != nil && t.Constant() {
-		c.out.Errorf(diag.BadTemplate, n.Span, fmt.Sprintf("write {header: %s} or {body: %s}", text(n), text(n)), "%q names nothing of the request", text(n))
-		return nil
-	}
-	return t
-}
-
-// short compiles {header: N} or {body: path}.
-func (c *compiler) short(v *field.Values) *signature.Template {
-	if n := v.Node("header"); n != nil {
-		return signature.Short("header", n, signature.Identity, c.out)
-	}
-	n := v.Node("body")
-	switch c.p.format {
-	case payload.JSON:
-		return signature.Short("json", n, signature.Identity, c.out)
-	case payload.Form:
-		return signature.Short("form", n, signature.Identity, c.out)
-	}
-	c.out.Errorf(diag.BadValue, n.Span, "take it from a header", "a body of text has no parts to name")
-	return nil
 }
 
 func (c *compiler) unknown() {
@@ -300,30 +272,6 @@ func (c *compiler) ignore() {
 		c.out.Errorf(diag.BadValue, c.v.Span("ignore"), "", "ignore: %s", err)
 	}
 	c.p.ignore = set
-}
-
-func (c *compiler) replies() {
-	c.p.ack = reply(c.v.Object("ack"))
-	n := c.v.Node("reject")
-	switch {
-	case n == nil:
-	case n.Kind == source.Map:
-		c.p.reject = reply(rejectObject().DecodeAt("reject", n, c.out))
-	default:
-		status := source.NewMap(n.Span, source.NewEntry("status", n.Span, n))
-		c.p.reject = reply(rejectObject().DecodeAt("reject", status, c.out))
-	}
-}
-
-func reply(v *field.Values) *Reply {
-	if v == nil {
-		return nil
-	}
-	r := &Reply{Status: int(v.Int("status")), Type: v.String("type"), Body: []byte(v.String("body"))}
-	if r.Type == "" && len(r.Body) > 0 {
-		r.Type = "text/plain; charset=utf-8"
-	}
-	return r
 }
 
 // text gives a scalar's text.

@@ -29,7 +29,7 @@ func TestBadProvidersAreFindingsWithTheirPlace(t *testing.T) {
 		{"a misspelt template", strings.Replace(head, "header: X", "header: X, signed: \"{bdy}\"", 1), nil, "p.yaml:4:58: error[unknown-source]: there is no source \"bdy\"; did you mean `body`?"},
 		{"a secret in the rule", strings.Replace(head, "header: X", "header: X, secret: x", 1), nil, "write it at the top level"},
 		{"a bare hash", strings.Replace(head, "hmac-sha256", "sha256", 1), nil, "p.yaml:4:24: error[unknown-algorithm]"},
-		{"a later key", head + "challenge: []\n", nil, "unknown key `challenge`"},
+		{"a later key", head + "reconcile: []\n", nil, "unknown key `reconcile`"},
 		{"a DiPeO key", head + "webhook_events: []\n", nil, "write `events`"},
 		{"an event without source", head + "event: push\n", nil, "p.yaml:6:8: error[bad-template]: \"push\" names nothing of the request; write {header: push} or {body: push}"},
 		{"an event with two sources", head + "event: {header: X, body: y}\n", nil, "`event` takes one of `header` and `body`"},
@@ -71,7 +71,8 @@ func TestBadProvidersAreFindingsWithTheirPlace(t *testing.T) {
 
 func TestAProviderWithoutDeliveryGetsAHint(t *testing.T) {
 	t.Parallel()
-	p, out := load(t, Options{}, "p.yaml", "kind: provider\nname: p\nsignature: none\n")
+	p, out := load(t, Options{}, "p.yaml", "kind: provider\nname: p\nsignature: {algorithm: hmac-sha256, header: X, signed: \"{ts}{body}\"}\n"+
+		"timestamp: {header: T}\nsecret: <<env.SECRET>>\n")
 	if p == nil || p.Deduplicates() {
 		t.Fatalf("got %v", out.Sorted())
 	}

@@ -69,19 +69,37 @@ func (c *compiler) example(e *Event, n *source.Node) {
 		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q: %s", e.Name, err)
 		return
 	}
-	e.example, e.exampleType = body, contentType(c.p.format)
-	if c.p.format == payload.JSON {
-		if err := payload.Check(body, payload.Limits{}); err != nil {
-			span, message := c.exampleError(n, body, err)
-			c.out.Errorf(diag.BadExample, span, "", "the example of %q is no JSON: %s", e.Name, message)
+	r := c.p.exampleRequest(body)
+	f := c.p.formatOf(r)
+	e.example, e.exampleType = body, r.Header.Get("Content-Type")
+	switch f {
+	case payload.JSON:
+		err = payload.Check(r.content(), payload.Limits{})
+	case payload.XML:
+		err = payload.CheckXML(r.content(), payload.Limits{})
+	}
+	if err != nil {
+		span, message := n.Span, err.Error()
+		if r.Body == nil || r.Document == nil { // the example is the document
+			span, message = c.exampleError(n, body, err)
+		}
+		c.out.Errorf(diag.BadExample, span, "", "the example of %q is no %s: %s", e.Name, strings.ToUpper(string(f)), message)
+		return
+	}
+	content := r.content()
+	if c.p.each != nil {
+		items, refusal := c.p.items(r)
+		if refusal != nil || len(items) == 0 {
+			c.out.Errorf(diag.BadExample, n.Span, "write one item, or the whole of a batch", "the example of %q holds no event", e.Name)
 			return
 		}
+		content = items[0]
 	}
-	c.exampleName(e, n)
+	c.exampleName(e, n, r)
 	if e.schema == nil {
 		return
 	}
-	v, err := payload.New(body, string(c.p.format)).Value()
+	v, err := payload.New(content, string(f)).Value()
 	if err != nil {
 		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q cannot be read: %s", e.Name, err)
 		return
@@ -92,11 +110,15 @@ func (c *compiler) example(e *Event, n *source.Node) {
 }
 
 // exampleName looks whether an example that carries its own name carries the right one.
-func (c *compiler) exampleName(e *Event, n *source.Node) {
-	if c.p.event == nil || len(c.p.event.Args("header")) > 0 || len(c.p.event.Args("query")) > 0 {
+func (c *compiler) exampleName(e *Event, n *source.Node, r *Request) {
+	if c.p.event == nil {
 		return
 	}
-	r := c.p.exampleRequest(e.example)
+	for _, elsewhere := range []string{"header", "query", "outer", "claim", "url", "endpoint", "pathquery", "method"} {
+		if c.p.event.Uses(elsewhere) {
+			return // the example is the document alone
+		}
+	}
 	if got, _ := c.p.event.Text(&r.Request); got != e.Name {
 		c.out.Errorf(diag.BadExample, n.Span, "", "the example of %q is named %q by %s", e.Name, got, c.p.event)
 	}
@@ -105,7 +127,7 @@ func (c *compiler) exampleName(e *Event, n *source.Node) {
 // exampleBytes gives an example as the provider would send it: a file as it is, an inline value written out.
 func (c *compiler) exampleBytes(n *source.Node) ([]byte, error) {
 	if !n.IsScalar() {
-		if c.p.format == payload.Form {
+		if c.p.formats[0] == payload.Form {
 			return formOf(n)
 		}
 		return payload.Encode(plain(n))
@@ -119,7 +141,7 @@ func (c *compiler) exampleBytes(n *source.Node) ([]byte, error) {
 // isExampleText tells an example that is written out from the name of a file.
 func isExampleText(t string) bool {
 	begins := strings.TrimSpace(t)
-	return strings.HasPrefix(begins, "{") || strings.HasPrefix(begins, "[") || strings.Contains(t, "\n")
+	return strings.HasPrefix(begins, "{") || strings.HasPrefix(begins, "[") || strings.HasPrefix(begins, "<") || strings.Contains(t, "\n")
 }
 
 // exampleError places an error of an example that is no JSON: in its own file, or in the text.
@@ -177,17 +199,6 @@ func plain(n *source.Node) any {
 		return yamlNumber(n.Text)
 	}
 	return n.Text
-}
-
-// contentType is what a sender of that format says.
-func contentType(f payload.Format) string {
-	switch f {
-	case payload.Form:
-		return "application/x-www-form-urlencoded"
-	case payload.Raw:
-		return "text/plain; charset=utf-8"
-	}
-	return "application/json"
 }
 
 // yamlNumber reads what YAML takes for a number and JSON does not, such as 0x1f or 1_000.

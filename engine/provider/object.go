@@ -12,8 +12,8 @@ const (
 	// minWindow covers the quick retries of every sender, maxWindow the slowest redelivery that is known.
 	minWindow = 5 * time.Minute
 	maxWindow = 35 * 24 * time.Hour
-	// maxTolerance is what the most patient sender signs for.
-	maxTolerance = 48 * time.Hour
+	// maxTolerance is for senders that repeat what they signed once for days.
+	maxTolerance = 7 * 24 * time.Hour
 	// maxBodyBytes is four times what the most generous sender sends.
 	maxBodyBytes = 100 << 20
 )
@@ -31,13 +31,18 @@ func Object() *field.Object {
 			},
 			field.Field{Name: "version", Type: field.String, Doc: "The version of the manifest, for people."},
 			field.Field{
+				Name: "settings_page", Type: field.String, Doc: "A link to the page where a person sets the webhook up.",
+				Example: "https://dashboard.acme.example/webhooks",
+			},
+			field.Field{
 				Name: "public_url", Type: field.String, Example: "https://hooks.example.com/webhooks/acme",
-				Doc: "The address that the provider was told to send to, for signatures over `{url}`. Default: the gateway's public URL with `/webhooks/NAME`.",
+				Doc: "The address that the provider was told to send to, for signatures over `{url}`. Default: the gateway's public URL with " +
+					"`/webhooks/NAME`, and the token where there is one.",
 			},
 			field.Field{
 				Name: "signature", Type: field.Any, Object: ruleObject(),
-				Doc: "How a request is known to be genuine: a rule, or `none` in words for a provider that signs nothing. " +
-					"Without it the manifest is refused.",
+				Doc: "How a request is known to be genuine: a rule, a list of rules of which the first whose `when` holds is the only one tried, or `none` in " +
+					"words for a provider that signs nothing. Without it the manifest is refused.",
 				Example: `{algorithm: hmac-sha256, header: X-Acme-Signature, prefix: "sha256="}`,
 			},
 			field.Field{Name: "timestamp", Type: field.Map, Object: timestampObject(), Doc: "Where the time of signing stands and how old it may be; binds `{ts}`."},
@@ -50,13 +55,26 @@ func Object() *field.Object {
 				Doc: "Instead of `secret`: several live secrets, the current one first. Each is tried.",
 			},
 			field.Field{
+				Name: "path_token", Type: field.Text, Secret: true, Example: "<<env.ACME_PATH_TOKEN>>",
+				Doc: "A secret of 16 characters or more that stands in the address: `/webhooks/NAME/TOKEN` is then the only one. It is compared in constant " +
+					"time and never logged. It is the operator's.",
+			},
+			field.Field{
+				Name: "vars", Type: field.Any, Example: "{webhook_id: <<env.ACME_WEBHOOK_ID>>}",
+				Doc: "Texts of the operator's that templates name as `{var:name}`, and that are never shown. `null` declares one that whoever uses the manifest must set.",
+			},
+			field.Field{
+				Name: "let", Type: field.StringMap, Example: `{seed: "{query:code}{var:token}"}`,
+				Doc: "Templates that others name as `{let:name}`. They may name all but each other.",
+			},
+			field.Field{
 				Name: "event", Type: field.Any, Object: eventObject(), Example: "{header: X-Acme-Event}",
 				Doc: "Where the event's name stands: `{header: N}`, `{body: path}` or a template such as `\"{header:X-Event}[.{json:action}]\"`.",
 			},
 			field.Field{
 				Name: "delivery", Type: field.Any, Object: deliveryObject(), Example: "{header: X-Acme-Delivery, window: 72h}",
 				Doc: "Where the delivery id stands, by which a request that was sent twice is known: `{header: N}`, `{body: path}`, a template, " +
-					"or `body` for a hash of the body. Without it nothing is de-duplicated.",
+					"or `body` for a hash of the body. Without it nothing is de-duplicated. In a batch, an id that names no `item` is numbered: `ID#0`.",
 			},
 			field.Field{
 				Name: "ignore", Type: field.Strings, Example: "[ping]",
@@ -72,12 +90,35 @@ func Object() *field.Object {
 				Doc: "Headers to store and to show to pipelines, besides content-type, user-agent and those that the manifest names. " +
 					"The signature's header is stored only if it is listed here.",
 			},
-			field.Field{Name: "body", Type: field.Map, Object: bodyObject(), Doc: "How the body is read."},
+			field.Field{Name: "body", Type: field.Map, Object: bodyObject(), Doc: "Where the document stands, and how it is read."},
+			field.Field{
+				Name: "each", Type: field.String, Example: "json:events",
+				Doc: "For requests that hold several events: the list of them in the document, `json:PATH`, or `json` where the document itself is the list. Each item " +
+					"becomes an event whose body is the item; `{item:path}` names a part of it.",
+			},
 			field.Field{Name: "max_body", Type: field.Size, Default: "5MiB", Min: 1, Max: maxBodyBytes, Doc: "The largest body that is accepted; a larger one gets 413."},
-			field.Field{Name: "ack", Type: field.Map, Object: ackObject(), Doc: "The answer to an accepted request, where the provider wants its own instead of ours."},
+			field.Field{
+				Name: "rate_limit", Type: field.Map, Object: rateObject(), Example: "{rate: 100/s, burst: 200}",
+				Doc: "How many requests are let in; more are answered 429 with Retry-After before their body is read.",
+			},
+			field.Field{
+				Name: "schema_policy", Type: field.Enum, Enum: []string{policyPass, policyQuarantine, policyReject}, Default: policyPass,
+				Doc: "What becomes of an event that its schema refuses: `pass` records the finding and goes on, `quarantine` stores the event and starts " +
+					"nothing, `reject` answers 422.",
+			},
+			field.Field{
+				Name: "challenge", Type: field.Objects, Object: challengeObject(), Single: true, Max: maxChallenges,
+				Example: "[{when: {json:type: url_verification}, reply: {body: \"{json:challenge}\"}}]",
+				Doc:     "The handshakes that the provider asks for, tried before all else: the first whose `when` holds answers.",
+			},
+			field.Field{
+				Name: "ack", Type: field.Map, Object: replyObject(200, 299),
+				Doc: "The answer to a request whose events are stored, duplicates and ignored ones included, where the provider wants its own instead of ours.",
+			},
 			field.Field{
 				Name: "reject", Type: field.Any, Object: rejectObject(), Example: "401",
-				Doc: "The answer to a request whose signature does not hold, where the provider wants its own: a status with an empty body, or a map.",
+				Doc: "The answer to a request whose signature does not hold, where the provider wants its own: a status with an empty body, or a map. " +
+					"It says nothing of the request.",
 			},
 			field.Field{
 				Name: "schemas_directory", Type: field.String, Default: "schemas",
@@ -92,125 +133,5 @@ func Object() *field.Object {
 			"auth": "a provider here only receives; requests are sent by destinations", "operations": "a provider here only receives; requests are sent by destinations",
 			"retry_policy": "retries belong to a destination: `retry`",
 		},
-	}
-}
-
-func ruleObject() *field.Object {
-	return &field.Object{
-		Name: "a signature rule",
-		Fields: []field.Field{
-			{
-				Name: "algorithm", Type: field.String, Example: "hmac-sha256",
-				Doc: "`hmac-sha256`, `hmac-sha1`, `hmac-sha512`, or `none`, which checks nothing.",
-			},
-			{Name: "header", Type: field.String, Doc: "The header that holds the signature; short for `from: header:N`.", Example: "X-Acme-Signature"},
-			{Name: "from", Type: field.Strings, Doc: "The source, or sources, that hold the signature; every value is a candidate.", Example: "header:X-Acme-Signature"},
-			{Name: "split", Type: field.String, Doc: "What separates the items of a list of signatures.", Example: `","`},
-			{Name: "prefix", Type: field.Strings, Doc: "Only items that begin so are signatures; it is dropped.", Example: `"v1="`},
-			{Name: "strip_to", Type: field.String, Doc: "Everything up to and with the last such text is dropped, where it occurs.", Example: `"="`},
-			{Name: "encoding", Type: field.Strings, Default: "hex", Doc: "How the signature is written: `hex`, `base64`, `base64url`, or a list of those that may be."},
-			{
-				Name: "signed", Type: field.Strings, Default: "{body}", Example: `"{ts}.{body}"`,
-				Doc: "A template of the bytes that are signed, or a list of which any may match.",
-			},
-			{Name: "key", Type: field.String, Default: "utf8", Doc: "How the secret stands for key bytes: `utf8` as it is, `base64` or `hex` decoded."},
-			{Name: "strip", Type: field.Strings, Doc: "Prefixes that are taken off the secret before it is decoded.", Example: "whsec_"},
-		},
-		Hints: map[string]string{
-			"secret": "write it at the top level", "secrets": "write them at the top level", "tolerance": "write it below `timestamp`",
-			"timestamp": "write it at the top level", "signature_header": "write `header`", "signature_algorithm": "write `algorithm`",
-		},
-	}
-}
-
-func timestampObject() *field.Object {
-	return &field.Object{
-		Name: "a timestamp",
-		Fields: []field.Field{
-			{Name: "header", Type: field.String, Doc: "The header that holds it; short for `from: header:N`.", Example: "X-Acme-Timestamp"},
-			{Name: "from", Type: field.String, Doc: "The source that holds it, such as `\"sig:t=\"` for an item of the signature list.", Example: `"sig:t="`},
-			{Name: "unit", Type: field.String, Default: "s", Doc: "`s`, `ms` or `rfc3339`."},
-			{
-				Name: "tolerance", Type: field.Duration, Default: "5m", Min: int64(time.Second), Max: int64(maxTolerance),
-				Doc: "How far it may lie from our clock, in either direction.",
-			},
-		},
-	}
-}
-
-func eventObject() *field.Object {
-	return &field.Object{
-		Name: "an event's name",
-		Fields: []field.Field{
-			{Name: "header", Type: field.String, Doc: "The header that holds it."},
-			{Name: "body", Type: field.String, Doc: "The path in the body where it stands.", Example: "data.type"},
-		},
-	}
-}
-
-func deliveryObject() *field.Object {
-	return &field.Object{
-		Name: "a delivery id",
-		Fields: []field.Field{
-			{Name: "header", Type: field.String, Doc: "The header that holds it."},
-			{Name: "body", Type: field.String, Doc: "The path in the body where it stands.", Example: "id"},
-			{Name: "from", Type: field.String, Doc: "A template.", Example: `"{json:event_id ?? body|sha256|hex}"`},
-			{
-				Name: "window", Type: field.Duration, Default: "72h", Min: int64(minWindow), Max: int64(maxWindow),
-				Doc: "How long an id counts as seen; at least twice the timestamp's tolerance.",
-			},
-		},
-	}
-}
-
-func bodyObject() *field.Object {
-	return &field.Object{
-		Name: "a body",
-		Fields: []field.Field{{
-			Name: "format", Type: field.Enum, Enum: []string{"json", "form", "text"}, Default: "json",
-			Doc: "How the body is read, whatever the Content-Type says; 415 where it cannot be.",
-		}},
-	}
-}
-
-func ackObject() *field.Object {
-	return &field.Object{
-		Name: "an answer",
-		Fields: []field.Field{
-			{Name: "status", Type: field.Int, Default: "200", Min: 200, Max: 299, Doc: "The status."},
-			{Name: "type", Type: field.String, Doc: "The Content-Type. Default: `text/plain; charset=utf-8` where there is a body."},
-			{Name: "body", Type: field.String, Shown: true, Doc: "The body, as it is."},
-		},
-	}
-}
-
-func rejectObject() *field.Object {
-	return &field.Object{
-		Name: "an answer",
-		Fields: []field.Field{
-			{Name: "status", Type: field.Int, Default: "401", Min: 400, Max: 599, Doc: "The status."},
-			{Name: "type", Type: field.String, Doc: "The Content-Type. Default: `text/plain; charset=utf-8` where there is a body."},
-			{Name: "body", Type: field.String, Shown: true, Doc: "The body, as it is."},
-		},
-	}
-}
-
-func itemObject() *field.Object {
-	return &field.Object{
-		Name: "an event",
-		Fields: []field.Field{
-			{Name: "name", Type: field.String, Required: true, Shown: true, Doc: "The name, as the provider sends it.", Example: "order.created"},
-			{Name: "title", Type: field.String, Shown: true, Doc: "A name for people, where the name is a code."},
-			{Name: "description", Type: field.String, Shown: true, Doc: "What has happened, in a sentence."},
-			{
-				Name: "schema", Type: field.Any, Example: "schemas/order.created.json",
-				Doc: "The JSON Schema of the body: a file beside the manifest, `schema://FILE`, or the schema itself.",
-			},
-			{
-				Name: "example", Type: field.Any, Example: "examples/order.created.json",
-				Doc: "A body as the provider sends it: a file beside the manifest, or the body itself. The schema must accept it.",
-			},
-		},
-		Hints: map[string]string{"payload_schema": "write `schema`", "example_payload": "write `example`"},
 	}
 }

@@ -36,17 +36,35 @@ type Provider struct {
 	scheme    *signature.Scheme
 	event     *signature.Template // nil where nothing says what an event is called
 	delivery  *signature.Template // nil where nothing is de-duplicated
+	numbered  bool                // the delivery id says nothing of the item, so its number is added
 	window    time.Duration
 	ignore    field.Set
 	unknown   string
 	events    []Event
 	declared  map[string]int // index in events by name
 	headers   []storedHeader
-	format    payload.Format
 	maxBody   int64
-	publicURL string // without a query; "" where it is not known
-	ack       *Reply
-	reject    *Reply
+	publicURL string // without a query, but with the token; "" where it is not known
+	token     *token
+	rate      float64
+	burst     int
+	policy    string // of events that their schemas refuse
+
+	formats      []payload.Format    // one or more
+	source       *signature.Template // where the document stands; nil where it is the body
+	sourceClaims bool                // it stands in a token that must be verified first
+	readsOuter   bool                // names and document are found in the JSON around the document
+	each         *payload.Path       // where the list of a batch stands; nil where a request is one event
+
+	challenges []challenge
+	methods    []string
+	namesURL   bool // some template may name the URL with its query
+	early      bool // what lacks a signature can be refused before its body is read
+	ack        *reply
+	reject     *Reply
+	rejectOn   map[string]*Reply // by code
+
+	settingsPage string
 }
 
 // Event is one declared event.
@@ -69,8 +87,13 @@ type Reply struct {
 	Status int
 	// Type is the Content-Type, "" where there is no body.
 	Type string
-	Body []byte
+	// Header are further headers, in the order written.
+	Header []Header
+	Body   []byte
 }
+
+// Header is one header of an answer; the name is in canonical form.
+type Header struct{ Name, Value string }
 
 // storedHeader is a header that is stored with an event.
 type storedHeader struct{ canonical, lower string }
@@ -84,8 +107,11 @@ func (p *Provider) MaxBody() int64 { return p.maxBody }
 // Window is how long a delivery id counts as seen; 0 where nothing is de-duplicated.
 func (p *Provider) Window() time.Duration { return p.window }
 
-// Format is how bodies are read.
-func (p *Provider) Format() payload.Format { return p.format }
+// Batches says whether a request can hold several events.
+func (p *Provider) Batches() bool { return p.each != nil }
+
+// SettingsPage is where a person sets the webhook up, "" where the manifest does not say.
+func (p *Provider) SettingsPage() string { return p.settingsPage }
 
 // Events gives the names of the declared events in the order written.
 func (p *Provider) Events() []string {
@@ -118,18 +144,8 @@ func (p *Provider) AcceptsUnknown() bool { return p.unknown == unknownAccept }
 func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }
 
 // LacksSignature says that a request with these headers can only be refused, whatever its body is: its signature stands in a header,
-// and none of the headers that may hold it is there.
-func (p *Provider) LacksSignature(h http.Header) bool {
-	if p.scheme.Unsigned() || !p.scheme.InHeaders() {
-		return false
-	}
-	for _, name := range p.scheme.Headers() {
-		if _, ok := h[http.CanonicalHeaderKey(name)]; ok {
-			return false
-		}
-	}
-	return true
-}
+// none of the headers that may hold it is there, and no handshake is answered without one.
+func (p *Provider) LacksSignature(h http.Header) bool { return p.early && p.scheme.LacksSignature(h) }
 
 // Deduplicates says whether a request that is sent twice is known to be the same.
 func (p *Provider) Deduplicates() bool { return p.delivery != nil }
@@ -143,8 +159,23 @@ func (p *Provider) StoredHeaders() []string {
 	return out
 }
 
-// Path is where the provider's requests arrive.
-func (p *Provider) Path() string { return "/webhooks/" + p.name }
+// Path is where the provider's requests arrive, with the token where the address holds one: it must not reach a log.
+func (p *Provider) Path() string {
+	if p.token == nil {
+		return "/webhooks/" + p.name
+	}
+	return "/webhooks/" + p.name + "/" + p.token.text
+}
+
+// HasToken says whether the address holds a token: /webhooks/NAME/TOKEN.
+func (p *Provider) HasToken() bool { return p.token != nil }
+
+// Token says whether a text is the token of the address; true for every text where there is none. It takes the same time for all
+// texts of one length.
+func (p *Provider) Token(text string) bool { return p.token == nil || p.token.is(text) }
+
+// Limit gives how many requests a second are let in over time, and how many at once. A rate of 0 is no limit.
+func (p *Provider) Limit() (rate float64, burst int) { return p.rate, p.burst }
 
 // TestInfo is what GET /webhooks/NAME/test answers, in this order of fields.
 type TestInfo struct {

@@ -21,7 +21,7 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 func load(t testing.TB, o Options, files ...string) (*Provider, *diag.List) {
 	t.Helper()
 	mo := manifest.Options{Env: func(name string) (string, bool) {
-		v, ok := map[string]string{"SECRET": "a secret", "OLD": "an old secret"}[name]
+		v, ok := map[string]string{"SECRET": "a secret", "OLD": "an old secret", "TOKEN": "0123456789abcdef"}[name]
 		return v, ok
 	}}
 	for i := 0; i+1 < len(files); i += 2 {
@@ -36,6 +36,15 @@ func load(t testing.TB, o Options, files ...string) (*Provider, *diag.List) {
 		t.Fatalf("got %d providers, want 1: %v", len(docs), out.Sorted())
 	}
 	return Compile(docs[0], out, o), out
+}
+
+// listed gives all findings as lines.
+func listed(out *diag.List) string {
+	var b strings.Builder
+	for _, f := range out.Sorted() {
+		b.WriteString(f.String() + "\n")
+	}
+	return b.String()
 }
 
 // compile is load for a provider without errors.
@@ -86,7 +95,7 @@ func TestAGenuineRequestBecomesAFrozenEvent(t *testing.T) {
 	r.Header.Set("User-Agent", "Acme/1")
 	r.Header.Set("Authorization", "Bearer x")
 	r.Header.Set("X-Acme-Shop", "s1")
-	d := p.Receive(r)
+	d := p.Receive(t.Context(), r)
 	if d.Verdict != Accepted || d.Refusal != nil || len(d.Arrivals) != 1 {
 		t.Fatalf("got %s %+v with %d arrivals, want accepted with 1", d.Verdict, d.Refusal, len(d.Arrivals))
 	}
@@ -161,11 +170,11 @@ func TestTheURLIsTheOneThatTheSenderWasTold(t *testing.T) {
 		t.Fatal(out.Sorted())
 	}
 	r := call(t, gateway, Message{Body: []byte(`{}`)})
-	if d := own.Receive(r); d.Verdict != Accepted {
+	if d := own.Receive(t.Context(), r); d.Verdict != Accepted {
 		t.Errorf("got %+v, want both to have one URL", d.Refusal)
 	}
 	r.Query = "a=b"
-	if d := own.Receive(r); d.Verdict != Refused {
+	if d := own.Receive(t.Context(), r); d.Verdict != Refused {
 		t.Error("a query that was not signed was accepted")
 	}
 	if p, _ := load(t, Options{}, "p.yaml", yaml+"public_url: hooks.example.com\n"); p != nil {
@@ -264,12 +273,12 @@ func TestADiPeOProviderIsReceivedAsItStands(t *testing.T) {
 		for name, value := range test.headers {
 			r.Header.Set(name, value)
 		}
-		d := p.Receive(r)
+		d := p.Receive(t.Context(), r)
 		if d.Verdict != Accepted || d.Arrivals[0].Event.Name != test.want || d.Arrivals[0].Event.Verification.Rule != "signature[0] hmac-sha256" {
 			t.Errorf("%s %v: got %s %+v, want it accepted as %q", test.body, test.headers, d.Verdict, d.Refusal, test.want)
 		}
 		r.Header.Set("X-Hub-Signature-256", "sha256="+strings.Repeat("0", 64))
-		if d := p.Receive(r); d.Verdict != Refused {
+		if d := p.Receive(t.Context(), r); d.Verdict != Refused {
 			t.Errorf("%s: a wrong signature was %s", test.body, d.Verdict)
 		}
 	}

@@ -1,16 +1,18 @@
 package provider
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"net/http"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/payload"
+	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/store"
 )
@@ -18,13 +20,16 @@ import (
 // maxDeliveryBytes bounds a delivery id; a longer one stands as its hash.
 const maxDeliveryBytes = 200
 
-// Request is one inbound call with the id that its answer carries. Its URL need not be set.
+// Request is one inbound call with the id that its answer carries. Receive fills in what follows from the provider: URL, Endpoint, Form,
+// Document, Item and Claims.
 type Request struct {
 	signature.Request
 	// ID is the X-Request-Id.
 	ID string
 	// Routes is the digest of the snapshot that received it.
 	Routes string
+
+	missing error // why there is no document where there should be one
 }
 
 // Verdict is what becomes of a request.
@@ -38,10 +43,16 @@ const (
 	Accepted
 	// Ignored requests become events that are recorded and start nothing.
 	Ignored
+	// Quarantined requests become events that are kept for a person to look at and start nothing: their schema refuses them.
+	Quarantined
+	// Answered requests are handshakes: they are answered as the provider wants it, and no event comes of them.
+	Answered
 )
 
-// String gives "refused", "accepted" or "ignored".
-func (v Verdict) String() string { return [...]string{"refused", "accepted", "ignored"}[v] }
+// String gives "refused", "accepted", "ignored", "quarantined" or "handshake".
+func (v Verdict) String() string {
+	return [...]string{"refused", "accepted", "ignored", "quarantined", "handshake"}[v]
+}
 
 // Decision is what Receive makes of a request.
 type Decision struct {
@@ -50,8 +61,26 @@ type Decision struct {
 	Arrivals []store.Arrival
 	// Refusal is set where refused.
 	Refusal *Refusal
+	// Batch says that the request is a list of events: its answer counts them.
+	Batch bool
+	// Events is how many events the request held; an empty batch holds none and still is one Arrival.
+	Events int
 	// Ack replaces the answer to what was stored, where the provider wants its own.
 	Ack *Reply
+	// Handshake is set where answered.
+	Handshake *Handshake
+}
+
+// Handshake is how a request that is no delivery is answered. Store and Confirm come before the answer: where one of them fails, the
+// sender is to ask again.
+type Handshake struct {
+	// Name is the handshake's own, or its number from 0.
+	Name  string
+	Reply Reply
+	// Store is a secret that the provider signs with from now on; empty for none.
+	Store secret.Value
+	// Confirm is an https URL to GET; "" for none. Its host is one that the manifest lists.
+	Confirm string
 }
 
 // Refusal is why a request is refused.
@@ -64,49 +93,217 @@ type Refusal struct {
 	Detail string
 	// Reply replaces status and body, where the provider demands it.
 	Reply *Reply
+	// Rule names the signature rule that applied, "" where none did.
+	Rule string
+	// Signature says that the request is not known to be genuine, so that [Provider.Explain] may say more.
+	Signature bool
 }
 
-// Receive decides about one request: genuine or not, which event, which delivery. The body of r belongs to the event from then on.
-// It looks at no content before the signature has held.
-func (p *Provider) Receive(r *Request) Decision {
-	r.Form = p.format == payload.Form
-	r.URL = p.url(r.Query)
-	match, refusal := p.scheme.Verify(&r.Request)
-	if refusal != nil {
-		return Decision{Refusal: p.refuse(refusal)}
+// Receive decides about one request: a handshake or a delivery, genuine or not, which events. The body of r belongs to the events from
+// then on. Handshakes aside, it believes no content before the signature has held. It waits for nothing but keys that have to be
+// fetched, as long as ctx lets it.
+func (p *Provider) Receive(ctx context.Context, r *Request) Decision {
+	r.Form = p.onlyForm()
+	r.URL, r.Endpoint = p.url(r.Query), p.publicURL
+	if !p.sourceClaims {
+		p.unpack(r)
 	}
-	if refusal := p.readable(r); refusal != nil {
+	if len(p.challenges) > 0 || r.Method != http.MethodPost {
+		if d, ok := p.shake(ctx, r); ok {
+			return d
+		}
+	}
+	matches, refusal := p.genuine(ctx, r)
+	if refusal != nil {
 		return Decision{Refusal: refusal}
 	}
+	f := p.formatOf(r)
+	if refusal := p.readable(r, f); refusal != nil {
+		return Decision{Refusal: refusal}
+	}
+	var d Decision
+	if p.each == nil {
+		d, refusal = p.single(r, f, matches.one)
+	} else {
+		d, refusal = p.batch(r, f, &matches)
+	}
+	if refusal != nil {
+		return Decision{Refusal: refusal}
+	}
+	d.Ack = p.acknowledge(r)
+	return d
+}
 
-	arrivals := []store.Arrival{{Route: true, Window: p.window}}
-	a := &arrivals[0]
-	a.Event = event.Event{
-		Request: r.ID, Provider: p.name, Name: p.nameOf(r), Delivery: p.deliveryOf(r), Received: r.Now, Routes: r.Routes,
+// proof is how a request was found genuine: once, or item by item.
+type proof struct {
+	one   signature.Match
+	each  []signature.Match
+	items [][]byte
+}
+
+// genuine verifies a request, and the document that stands in its token. Where a rule names the item, each item is verified by itself,
+// and one that does not hold refuses them all.
+func (p *Provider) genuine(ctx context.Context, r *Request) (proof, *Refusal) {
+	if !p.scheme.PerItem() || p.each == nil {
+		match, refusal := p.scheme.Verify(ctx, &r.Request)
+		if refusal != nil {
+			return proof{}, p.refuse(refusal)
+		}
+		if r.Claims = match.Claims; p.sourceClaims {
+			p.unpack(r)
+		}
+		return proof{one: match}, nil
+	}
+	// What the items are follows from the document, which has to be looked at first.
+	if refusal := p.readable(r, p.formatOf(r)); refusal != nil {
+		return proof{}, refusal
+	}
+	items, refusal := p.items(r)
+	if refusal != nil {
+		return proof{}, refusal
+	}
+	out := proof{items: items, each: make([]signature.Match, len(items))}
+	for i := range max(1, len(items)) {
+		if len(items) > 0 {
+			r.Item = items[i]
+		}
+		match, refusal := p.scheme.Verify(ctx, &r.Request)
+		if refusal != nil {
+			if len(items) > 1 {
+				refusal.Detail = fmt.Sprintf("item %d of %d: %s", i, len(items), refusal.Detail)
+			}
+			return proof{}, p.refuse(refusal)
+		}
+		if out.one = match; len(items) > 0 {
+			out.each[i] = match
+		}
+		r.Claims = match.Claims
+	}
+	return out, nil
+}
+
+// single makes the one event of a request.
+func (p *Provider) single(r *Request, f payload.Format, match signature.Match) (Decision, *Refusal) {
+	arrivals := []store.Arrival{{}}
+	d := Decision{Arrivals: arrivals, Events: 1}
+	var refusal *Refusal
+	d.Verdict, refusal = p.arrive(&arrivals[0], r, r.content(), match, p.keep(r.Header), p.kindOf(r, f))
+	return d, refusal
+}
+
+// batch makes an event of each item of a request. What would refuse one of them refuses the request: the sender sends it again as a
+// whole.
+func (p *Provider) batch(r *Request, f payload.Format, matches *proof) (Decision, *Refusal) {
+	items := matches.items
+	if matches.each == nil {
+		var refusal *Refusal
+		if items, refusal = p.items(r); refusal != nil {
+			return Decision{}, refusal
+		}
+	}
+	headers, kind := p.keep(r.Header), p.kindOf(r, f)
+	d := Decision{Verdict: Ignored, Batch: true, Events: len(items), Arrivals: make([]store.Arrival, max(1, len(items)))}
+	if len(items) == 0 {
+		r.Item = nil
+		a := &d.Arrivals[0]
+		a.Event = p.frozen(r, r.content(), matches.one, headers, kind)
+		a.Event.Delivery, a.Window = p.deliveryOf(r), p.window
+		a.Event.State, a.Event.Reason = event.Ignored, reasonEmptyBatch
+		return d, nil
+	}
+	for i, item := range items {
+		r.Item = item
+		match := matches.one
+		if matches.each != nil {
+			match = matches.each[i]
+		}
+		a := &d.Arrivals[i]
+		verdict, refusal := p.arrive(a, r, item, match, headers, kind)
+		if refusal != nil {
+			refusal.Detail = fmt.Sprintf("item %d of %d: %s", i, len(items), refusal.Detail)
+			return Decision{}, refusal
+		}
+		a.Event.Index = i
+		if p.numbered && a.Event.Delivery != "" {
+			a.Event.Delivery += "#" + strconv.Itoa(i)
+		}
+		d.Verdict = more(d.Verdict, verdict)
+	}
+	return d, nil
+}
+
+// more gives the verdict of a batch that holds both: what starts something counts before what a person has to look at.
+func more(a, b Verdict) Verdict {
+	for _, v := range []Verdict{Accepted, Quarantined} {
+		if a == v || b == v {
+			return v
+		}
+	}
+	return Ignored
+}
+
+// frozen makes the event of a request but for its name, delivery id and fate.
+func (p *Provider) frozen(r *Request, body []byte, match signature.Match, headers []event.Header, kind string) event.Event {
+	return event.Event{
+		Request: r.ID, Provider: p.name, Received: r.Now, Routes: r.Routes,
 		Verification: event.Verification{Rule: match.Rule, Secret: match.Secret},
-		Headers:      p.keep(r.Header), Query: r.Query, ContentType: p.contentType(r.Header.Get("Content-Type")),
-		BodySize: len(r.Body), BodyCRC: crc32.Checksum(r.Body, crc32.MakeTable(crc32.Castagnoli)), Body: r.Body,
+		Headers:      headers, Query: r.Query, ContentType: kind,
+		BodySize: len(body), BodyCRC: crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), Body: body,
 		Source: event.Live, State: event.Accepted, Labels: p.labels,
 	}
-	d := Decision{Verdict: Accepted, Arrivals: arrivals, Ack: p.ack}
-	switch reason := p.unwanted(a.Event.Name); {
+}
+
+// arrive makes one event of a request, or of the item that r.Item is, and decides what becomes of it.
+func (p *Provider) arrive(a *store.Arrival, r *Request, body []byte, match signature.Match, headers []event.Header, kind string) (Verdict, *Refusal) {
+	a.Event, a.Route, a.Window = p.frozen(r, body, match, headers, kind), true, p.window
+	e := &a.Event
+	e.Name, e.Delivery = p.nameOf(r), p.deliveryOf(r)
+	switch reason := p.unwanted(e.Name); {
 	case reason == "":
-		if p.delivery != nil && a.Event.Delivery == "" {
-			a.Event.Reason = "no_delivery_id" // declared and not there: accepted, but nobody could tell it from its repetition
-		}
 	case reason != reasonIgnoreList && p.unknown == unknownReject:
-		return Decision{Refusal: &Refusal{
-			Status: http.StatusUnprocessableEntity, Code: "unknown_event", Message: "This event is not expected here.", Detail: fmt.Sprintf("%s: %q", reason, a.Event.Name),
-		}}
+		return Refused, &Refusal{
+			Status: http.StatusUnprocessableEntity, Code: "unknown_event", Message: "This event is not expected here.", Detail: fmt.Sprintf("%s: %q", reason, e.Name),
+		}
 	default:
-		a.Event.State, a.Event.Reason, a.Route, d.Verdict = event.Ignored, reason, false, Ignored
+		e.State, e.Reason, a.Route = event.Ignored, reason, false
+		return Ignored, nil
 	}
-	return d
+	if p.delivery != nil && e.Delivery == "" {
+		e.Reason = "no_delivery_id" // declared and not there: accepted, but nobody could tell it from its repetition
+	}
+	if p.policy == policyPass {
+		return Accepted, nil
+	}
+	findings := p.Findings(e.Name, body, kind)
+	switch {
+	case len(findings) == 0:
+		return Accepted, nil
+	case p.policy == policyReject:
+		return Refused, &Refusal{
+			Status: http.StatusUnprocessableEntity, Code: "schema_mismatch", Message: "The event is not what its schema says.",
+			Detail: fmt.Sprintf("event %q, at %q: %s: %s", e.Name, findings[0].Path, findings[0].Rule, findings[0].Message),
+		}
+	}
+	e.State, e.Reason, e.Findings, a.Route = event.Quarantined, reasonSchema, findings, false
+	return Quarantined, nil
+}
+
+// acknowledge gives the answer that the provider wants to what is stored, nil for ours: also where a request lacks what the answer is
+// made of, because its events are stored all the same.
+func (p *Provider) acknowledge(r *Request) *Reply {
+	if p.ack == nil {
+		return nil
+	}
+	out, err := p.ack.render(&r.Request, p.scheme.Key())
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // url is the address that the sender was told, with the query that it sent.
 func (p *Provider) url(query string) string {
-	if p.publicURL == "" || query == "" || !p.scheme.Uses("url") {
+	if p.publicURL == "" || query == "" || !p.namesURL {
 		return p.publicURL
 	}
 	return p.publicURL + "?" + query
@@ -114,8 +311,11 @@ func (p *Provider) url(query string) string {
 
 // refuse gives the public side of a signature's refusal.
 func (p *Provider) refuse(r *signature.Refusal) *Refusal {
-	out := &Refusal{Status: http.StatusUnauthorized, Code: string(r.Class), Detail: r.Detail, Reply: p.reject}
+	out := &Refusal{Status: http.StatusUnauthorized, Code: string(r.Class), Detail: r.Detail, Rule: r.Rule, Signature: true}
 	switch r.Class {
+	case signature.KeyUnavailable:
+		out.Status, out.Message, out.Signature = http.StatusServiceUnavailable, "The key to check the signature with cannot be had now; try again later.", false
+		return out // whatever `reject` says: the sender is to try again
 	case signature.MissingSignature:
 		out.Message = "The request is not signed."
 	case signature.StaleTimestamp:
@@ -123,39 +323,11 @@ func (p *Provider) refuse(r *signature.Refusal) *Refusal {
 	default:
 		out.Message = "The signature does not match."
 	}
+	out.Reply = p.reject
+	if own, ok := p.rejectOn[out.Code]; ok {
+		out.Reply = own
+	}
 	return out
-}
-
-// readable looks whether the body can be what the manifest says it is.
-func (p *Provider) readable(r *Request) *Refusal {
-	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	if strings.HasPrefix(media, "multipart/") && p.format != payload.Raw {
-		return unsupported(p.format, media)
-	}
-	switch p.format {
-	case payload.JSON:
-		err := payload.Check(r.Body, payload.Limits{})
-		switch {
-		case err == nil:
-		case media == "application/x-www-form-urlencoded":
-			return unsupported(p.format, media) // the sender is set to send forms
-		default:
-			return &Refusal{Status: http.StatusBadRequest, Code: "invalid_json", Message: "The body is not valid JSON.", Detail: err.Error()}
-		}
-	case payload.Form:
-		if media == "application/json" || strings.HasSuffix(media, "+json") {
-			return unsupported(p.format, media)
-		}
-	}
-	return nil
-}
-
-func unsupported(f payload.Format, media string) *Refusal {
-	return &Refusal{
-		Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type", Message: "This content type is not accepted here.",
-		Detail: fmt.Sprintf("the body is to be %s and came as %.100q", f, media),
-	}
 }
 
 // nameOf gives the event's name, "" where it has none that could be one.
@@ -189,8 +361,12 @@ func (p *Provider) deliveryOf(r *Request) string {
 	return id
 }
 
-// reasonIgnoreList is the reason of what the operator does not want; it is no surprise, unlike the other reasons.
-const reasonIgnoreList = "ignore_list"
+// The reasons in the record of an event. That of what the operator does not want is no surprise, unlike the others.
+const (
+	reasonIgnoreList = "ignore_list"
+	reasonEmptyBatch = "empty_batch"
+	reasonSchema     = "schema_mismatch"
+)
 
 // unwanted says why an event starts nothing, "" where it may.
 func (p *Provider) unwanted(name string) string {
@@ -226,19 +402,7 @@ func (p *Provider) keep(h http.Header) []event.Header {
 	return out
 }
 
-// contentType is the type that the event carries: the sender's, unless that would have its body read in another way than the
-// manifest says.
-func (p *Provider) contentType(sent string) string {
-	if read := payload.FormatOf(sent); sent == "" || read != p.format && (read == payload.Form || p.format == payload.Form) {
-		return contentType(p.format)
-	}
-	return sent
-}
-
-// exampleRequest is a request with an example as its body.
-func (p *Provider) exampleRequest(body []byte) *Request {
-	r := &Request{}
-	r.Method, r.PathQuery, r.URL, r.Body, r.Form, r.Now = http.MethodPost, p.Path(), p.publicURL, body, p.format == payload.Form, time.Time{}
-	r.Header = http.Header{"Content-Type": {contentType(p.format)}}
-	return r
-}
+// Explain is the operator's diagnosis of a request that Receive refused for its signature: which rule applied, and what was missing or
+// differed in form. It costs more hashes than Receive, and never gives a secret or a signature that would have held. It is "" where
+// there is nothing to add to the refusal's Detail.
+func (p *Provider) Explain(r *Request) string { return p.scheme.Explain(&r.Request) }

@@ -37,7 +37,7 @@ func TestWhatARequestIsRefusedFor(t *testing.T) {
 	for _, test := range tests {
 		r := call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`)})
 		test.change(r)
-		d := test.p.Receive(r)
+		d := test.p.Receive(t.Context(), r)
 		if d.Refusal == nil {
 			t.Errorf("%s: was %s, want %d %s", test.name, d.Verdict, test.status, test.code)
 			continue
@@ -60,7 +60,7 @@ func TestJSONIsReadWhateverTheContentTypeSays(t *testing.T) {
 	} {
 		r := call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`), ContentType: "x/y"})
 		r.Header.Set("Content-Type", sent)
-		d := p.Receive(r)
+		d := p.Receive(t.Context(), r)
 		if d.Verdict != Accepted || d.Arrivals[0].Event.ContentType != stored {
 			t.Errorf("%q: got %s %+v, want it accepted as %s", sent, d.Verdict, d.Refusal, stored)
 		}
@@ -96,7 +96,7 @@ func TestWhatBecomesOfAnEventByItsName(t *testing.T) {
 		p := compile(t, "acme.yaml", yaml)
 		r := call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`)})
 		r.Header["X-Acme-Event"] = []string{test.name}
-		d := p.Receive(r)
+		d := p.Receive(t.Context(), r)
 		if d.Verdict != test.verdict {
 			t.Errorf("unknown %q, event %q: got %s, want %s", test.unknown, test.name, d.Verdict, test.verdict)
 			continue
@@ -118,7 +118,7 @@ func TestAProviderWithoutAListAcceptsEveryName(t *testing.T) {
 	t.Parallel()
 	p := compile(t, "p.yaml", "kind: provider\nname: p\nsignature: {algorithm: hmac-sha256, header: X}\nsecret: <<env.SECRET>>\nevent: {body: type}\ndelivery: body\n")
 	for body, name := range map[string]string{`{"type":"a.b"}`: "a.b", `{}`: "", `{"type":7}`: "7", `{"type":{}}`: ""} {
-		d := p.Receive(call(t, p, Message{Body: []byte(body)}))
+		d := p.Receive(t.Context(), call(t, p, Message{Body: []byte(body)}))
 		if d.Verdict != Accepted || d.Arrivals[0].Event.Name != name {
 			t.Errorf("%s: got %s, want it accepted as %q", body, d.Verdict, name)
 		}
@@ -152,7 +152,7 @@ func TestDeliveryIdsAreFoundWhereTheManifestSays(t *testing.T) {
 		if err := p.scheme.Sign(&r.Request); err != nil {
 			t.Fatal(err)
 		}
-		d := p.Receive(r)
+		d := p.Receive(t.Context(), r)
 		if d.Verdict != Accepted {
 			t.Errorf("%s %s: got %+v", test.delivery, test.body, d.Refusal)
 			continue
@@ -173,19 +173,19 @@ func TestDeliveryIdsAreFoundWhereTheManifestSays(t *testing.T) {
 func TestAnswersThatTheProviderWantsItself(t *testing.T) {
 	t.Parallel()
 	p := compile(t, "acme.yaml", acme+"ack: {status: 202, body: \"[accepted]\"}\nreject: 498\n")
-	d := p.Receive(call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`)}))
+	d := p.Receive(t.Context(), call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`)}))
 	if d.Ack == nil || d.Ack.Status != 202 || string(d.Ack.Body) != "[accepted]" || d.Ack.Type != "text/plain; charset=utf-8" {
 		t.Errorf("ack is %+v", d.Ack)
 	}
 	r := call(t, p, Message{Event: "order.created", Body: []byte(`{"id":1}`)})
 	r.Body = []byte(`{}`)
-	d = p.Receive(r)
+	d = p.Receive(t.Context(), r)
 	if d.Refusal == nil || d.Refusal.Reply == nil || d.Refusal.Reply.Status != 498 || len(d.Refusal.Reply.Body) != 0 {
 		t.Errorf("refusal is %+v", d.Refusal)
 	}
 	p = compile(t, "acme.yaml", acme+"reject: {status: 400, type: application/json, body: '{\"error\":\"no\"}'}\n")
 	r.Header.Del("X-Acme-Signature")
-	d = p.Receive(r)
+	d = p.Receive(t.Context(), r)
 	if d.Refusal == nil || d.Refusal.Reply == nil || d.Refusal.Reply.Status != 400 || d.Refusal.Reply.Type != "application/json" {
 		t.Errorf("refusal is %+v", d.Refusal)
 	}
@@ -195,7 +195,7 @@ func TestBothLiveSecretsAreTried(t *testing.T) {
 	t.Parallel()
 	old := compile(t, "acme.yaml", strings.Replace(acme, "<<env.SECRET>>", "<<env.OLD>>", 1))
 	p := compile(t, "acme.yaml", strings.Replace(acme, "secret: <<env.SECRET>>", "secrets: [<<env.SECRET>>, <<env.OLD>>]", 1))
-	d := p.Receive(call(t, old, Message{Event: "order.created", Body: []byte(`{"id":1}`)}))
+	d := p.Receive(t.Context(), call(t, old, Message{Event: "order.created", Body: []byte(`{"id":1}`)}))
 	if d.Verdict != Accepted || d.Arrivals[0].Event.Verification.Secret != 1 {
 		t.Errorf("got %s %+v, want it accepted with secret 1", d.Verdict, d.Refusal)
 	}

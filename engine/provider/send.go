@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/headgate/headgate/engine/payload"
 )
 
 // ErrNoExample is what Example wraps for an event that is not declared or carries no example.
@@ -35,83 +33,123 @@ type Message struct {
 	ContentType string
 	// Delivery is the delivery id; a random one where empty.
 	Delivery string
+	// Keep leaves the id that the body holds already, for requests that are the same each time.
+	Keep bool
 	// Now is the time of signing.
 	Now time.Time
+	// Rule is the index of the signature rule to sign by; -1 is the first that can sign.
+	Rule int
 }
 
 // Signed is a request that the provider itself could have sent.
 type Signed struct {
-	// Path is where it goes on the public listener.
+	Method string
+	// Path is where it goes on the public listener, Query what follows the "?", "" for nothing.
 	Path   string
+	Query  string
 	Header http.Header
-	// Body is the message's, with the delivery id put in where that stands in the body.
+	// Body holds the message's document, with the delivery id put in where that stands in it.
 	Body []byte
 }
 
+// Target is path and query, as they stand in a request line.
+func (s Signed) Target() string {
+	if s.Query == "" {
+		return s.Path
+	}
+	return s.Path + "?" + s.Query
+}
+
 // Sign makes a genuine request of a message: event name, delivery id, timestamp and signature stand where the manifest says, signed
-// with the first secret. The error says what cannot be made.
+// with the first secret. The body of a message is a document: what `each` and `body.from` take apart on the way in is put together
+// again, with no more around it than they need. The error says what cannot be made.
 func (p *Provider) Sign(m Message) (Signed, error) {
-	r := p.exampleRequest(bytes.Clone(m.Body))
-	r.Now = m.Now
-	if m.ContentType != "" {
+	r := p.exampleRequest(m.Body)
+	if r.Now = m.Now; m.ContentType != "" {
 		r.Header.Set("Content-Type", m.ContentType)
 	}
-	if err := p.putName(r, m.Event); err != nil {
+	d := draft{p: p, r: r}
+	inside := m.Keep && d.holdsDelivery() || d.deliveryInside(m.Delivery)
+	if err := d.wrap(); err != nil {
 		return Signed{}, err
 	}
-	if err := p.putDelivery(r, m.Delivery); err != nil {
+	if err := d.name(m.Event); err != nil {
 		return Signed{}, err
 	}
-	if err := p.scheme.Sign(&r.Request); err != nil {
+	if err := d.deliveryOutside(m.Delivery, inside); err != nil {
 		return Signed{}, err
 	}
-	return Signed{Path: p.Path(), Header: r.Header, Body: r.Body}, nil
+	if err := d.sign(m.Rule); err != nil {
+		return Signed{}, err
+	}
+	return p.signed(r), nil
 }
 
-// putName writes the event's name into the header that carries it, or what of it stands there.
-func (p *Provider) putName(r *Request, name string) error {
-	if name == "" || p.event == nil || p.nameOf(r) == name {
-		return nil
-	}
-	for _, header := range p.event.Args("header") {
-		for end := len(name); end > 0; end-- {
-			r.Header.Set(header, name[:end])
-			if p.nameOf(r) == name {
-				return nil
-			}
-		}
-		r.Header.Del(header)
-	}
-	return fmt.Errorf("the body does not make %s the name %q", p.event, name)
+// signed gives what is sent of a request.
+func (p *Provider) signed(r *Request) Signed {
+	return Signed{Method: r.Method, Path: p.Path(), Query: r.Query, Header: r.Header, Body: r.Body}
 }
 
-// putDelivery writes a delivery id into the header or the place in the body that carries it. An id that is worked out of the whole
-// body is left alone.
-func (p *Provider) putDelivery(r *Request, id string) error {
-	if p.delivery == nil {
-		return nil
+// sign signs a request by a rule, or by the first that can.
+func (p *Provider) sign(r *Request, rule int) error {
+	if rule < 0 {
+		return p.scheme.Sign(&r.Request)
 	}
-	random := id == ""
-	if random {
-		id = randomID()
+	return p.scheme.SignRule(&r.Request, rule)
+}
+
+// emptyRequest is a request of the provider with nothing in it.
+func (p *Provider) emptyRequest() *Request {
+	r := &Request{}
+	r.Method, r.PathQuery, r.URL, r.Endpoint, r.Header = http.MethodPost, p.Path(), p.publicURL, p.publicURL, http.Header{}
+	r.Form = p.onlyForm()
+	return r
+}
+
+// exampleRequest is a request that holds an example: a document, or a whole body in which `body.from` finds one; of a batch one item,
+// which becomes the only one, or all of it. A document that stands in a body still has to be put there.
+func (p *Provider) exampleRequest(example []byte) *Request {
+	r := p.emptyRequest()
+	example = bytes.Clone(example)
+	if p.wraps(r, example) {
+		return p.firstItem(r)
 	}
-	for _, header := range p.delivery.Args("header") {
-		r.Header.Set(header, id)
-		if p.deliveryOf(r) == id {
-			return nil
+	if p.each != nil {
+		example = p.batchOf(example)
+	}
+	r.Header.Set("Content-Type", contentType(p.formatOfText(example)))
+	if p.source == nil || p.source.Optional() {
+		r.Body = example
+	} else {
+		r.Document = example
+	}
+	return p.firstItem(r)
+}
+
+// wraps makes r a request with that body, where the body is one that `body.from` takes a document out of.
+func (p *Provider) wraps(r *Request, body []byte) bool {
+	if p.source == nil {
+		return false
+	}
+	kind := r.Header.Get("Content-Type")
+	r.Body = body
+	r.Header.Set("Content-Type", contentType(guessFormat(body)))
+	if p.unpack(r); r.missing == nil && r.Document != nil {
+		return true
+	}
+	r.Body, r.Document, r.missing = nil, nil, nil
+	r.Header.Set("Content-Type", kind)
+	return false
+}
+
+// firstItem has templates see the first item of a batch.
+func (p *Provider) firstItem(r *Request) *Request {
+	if p.each != nil {
+		if items, refusal := p.items(r); refusal == nil && len(items) > 0 {
+			r.Item = items[0]
 		}
-		r.Header.Del(header)
 	}
-	for _, where := range p.delivery.Args("json") {
-		if body, ok := replaceString(r.Body, where, id); ok {
-			r.Body = body
-			return nil
-		}
-	}
-	if random {
-		return nil
-	}
-	return fmt.Errorf("%s takes no delivery id from outside", p.delivery)
+	return r
 }
 
 // randomID gives a UUID: the form of an id that every provider's own schema takes, where it asks for any.
@@ -120,23 +158,4 @@ func randomID() string {
 	_, _ = rand.Read(b[:]) // it never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// replaceString puts another text in the place of a string in a JSON body. False where there is none.
-func replaceString(body []byte, where, text string) ([]byte, bool) {
-	path, err := payload.ParsePath(where)
-	if err != nil {
-		return nil, false
-	}
-	raw, ok, err := path.Find(body)
-	if err != nil || !ok || len(raw) == 0 || raw[0] != '"' {
-		return nil, false
-	}
-	quoted, err := payload.Encode(text)
-	if err != nil {
-		return nil, false
-	}
-	at := offsetOf(body, raw)
-	out := append(bytes.Clone(body[:at]), quoted...)
-	return append(out, body[at+len(raw):]...), true
 }

@@ -25,7 +25,7 @@ func TestWhatSignMakesIsAccepted(t *testing.T) {
 		seen := map[string]bool{}
 		for range 3 {
 			r := call(t, p, Message{Event: test.event, Body: []byte(test.body)})
-			d := p.Receive(r)
+			d := p.Receive(t.Context(), r)
 			if d.Verdict != Accepted {
 				t.Fatalf("%s: got %+v, headers %v body %s", test.name, d.Refusal, r.Header, r.Body)
 			}
@@ -39,7 +39,7 @@ func TestWhatSignMakesIsAccepted(t *testing.T) {
 			t.Errorf("%s: three requests had %d delivery ids", test.name, len(seen))
 		}
 		if test.wantDelivery == "" {
-			d := p.Receive(call(t, p, Message{Event: test.event, Body: []byte(test.body), Delivery: "mine"}))
+			d := p.Receive(t.Context(), call(t, p, Message{Event: test.event, Body: []byte(test.body), Delivery: "mine"}))
 			if d.Verdict != Accepted || d.Arrivals[0].Event.Delivery != "mine" {
 				t.Errorf("%s: with a given delivery id got %s %+v", test.name, d.Verdict, d.Refusal)
 			}
@@ -75,7 +75,7 @@ func TestExamples(t *testing.T) {
 	if err != nil || string(body) != "type=a+b&n=1" || kind != "application/x-www-form-urlencoded" {
 		t.Errorf("got %s %s %v", body, kind, err)
 	}
-	if d := p.Receive(call(t, p, Message{Event: "a b", Body: body})); d.Verdict != Accepted || d.Arrivals[0].Event.Name != "a b" {
+	if d := p.Receive(t.Context(), call(t, p, Message{Event: "a b", Body: body})); d.Verdict != Accepted || d.Arrivals[0].Event.Name != "a b" {
 		t.Errorf("the form was %s %+v", d.Verdict, d.Refusal)
 	}
 }

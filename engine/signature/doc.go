@@ -2,7 +2,8 @@
 // request, and the rules that check those bytes against a signature, a secret and a clock.
 //
 // It is not a scripting language, and it is not the {{ expression }} language of engine/script. A template is total (no loops, no
-// recursion, bounded output), byte-exact (it never re-encodes what it reads) and fails closed (what is missing or ambiguous refuses).
+// recursion, bounded output), byte-exact (it never re-encodes what it reads, but for the functions that say so) and fails closed (what
+// is missing or ambiguous refuses).
 //
 //	template    = { literal | placeholder | group }
 //	group       = "[" { literal | placeholder } "]"      dropped when a placeholder inside is missing
@@ -10,9 +11,18 @@
 //	alternative = source [ ":" argument ] [ "?" ] { "|" function }
 //
 // A "{" that no letter a-z follows is literal; \{ \} \[ \] \\ are literal anywhere. "??" goes on to the next alternative where one is
-// missing or empty; "?" lets a placeholder be empty. The vocabulary stands in four lists that are read top to bottom: sources,
-// functions, algorithms, encodings. All is compiled at load: a misspelt word is a finding with its column.
+// missing or empty; "?" lets a placeholder be empty. What is there twice, a JSON null, a list or a map counts as missing; an empty body
+// and an empty form do not. The vocabulary stands in lists that are read top to bottom: sources, functions, places (which source may
+// stand where), algorithms, key forms, encodings, units. All is compiled at load: a misspelt word is a finding with its column.
+//
+// A template is compiled for a [Place] and with a [Scope]. The values of variables are compiled in and never printed: what is stored or
+// shown cannot name one, nor the secret. A reply can use the key, but only on a plain token, so that nobody is handed the signature of a
+// body of his own. Documents are believed as they are: who takes JSON out of a body runs payload.Check over it before what it decides
+// counts, because of two members of one name the first is read here.
+//
+// [When] decides which rule or handshake a request is for. It knows what is not there from what is there twice or cannot be read, so
+// that nobody picks the weaker rule by sending a header twice.
 //
 // The main type is [Scheme], made by [Compile]: Verify checks a frozen [Request], Sign makes the headers that a genuine sender would
-// send. Schemes and templates are immutable and may be used by any number of goroutines at once.
+// send. Schemes, templates and conditions are immutable and may be used by any number of goroutines at once.
 package signature

@@ -1,7 +1,7 @@
 package signature
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -16,11 +16,12 @@ const (
 	maxAlternatives  = 8
 )
 
-// Parse compiles the template that a scalar holds. Where it has findings the result is nil.
-func Parse(n *source.Node, place Place, out *diag.List) *Template {
-	p := newParser(n, place, out)
+// Parse compiles the template that a scalar holds, for a place and with what it may name there; a nil scope is the request alone.
+// Where it has findings the result is nil. The values of variables are compiled in, and never printed.
+func Parse(n *source.Node, place Place, scope *Scope, out *diag.List) *Template {
+	p := newParser(n, place, scope, out)
 	if n.Value != nil && n.Value.HasRef() {
-		p.fail(0, len(p.text), diag.BadTemplate, "write the value's bytes in the request as a {source}, or keep the text literal",
+		p.fail(0, len(p.text), diag.BadTemplate, "name it under `vars`, and write {var:name} here",
 			"a reference cannot stand in a template")
 		return nil
 	}
@@ -36,8 +37,8 @@ func Parse(n *source.Node, place Place, out *diag.List) *Template {
 }
 
 // Short compiles the short form of a template, such as `header: X-Event`, which says as much as "{header:X-Event}".
-func Short(name string, arg *source.Node, place Place, out *diag.List) *Template {
-	p := newParser(arg, place, out)
+func Short(name string, arg *source.Node, place Place, scope *Scope, out *diag.List) *Template {
+	p := newParser(arg, place, scope, out)
 	ph := p.bind(name, p.text, 0, len(p.text))
 	if p.failed {
 		return nil
@@ -46,16 +47,26 @@ func Short(name string, arg *source.Node, place Place, out *diag.List) *Template
 	return &Template{text: text, parts: []part{{place: ph}}}
 }
 
-// ParsePart compiles a bare source without braces, such as header:X-Signature.
-func ParsePart(n *source.Node, out *diag.List) *Template {
-	p := newParser(n, Part, out)
+// ParsePart compiles a bare source without braces, such as header:X-Signature. One that ends in "?" is [Template.Optional].
+func ParsePart(n *source.Node, scope *Scope, out *diag.List) *Template {
+	return bare(n, Part, scope, out)
+}
+
+// bare compiles one source without braces.
+func bare(n *source.Node, place Place, scope *Scope, out *diag.List) *Template {
+	p := newParser(n, place, scope, out)
 	if strings.HasPrefix(p.text, "{") {
 		p.fail(0, len(p.text), diag.BadTemplate, "write it without braces: "+strings.Trim(p.text, "{}"), "a single source is wanted here")
 		return nil
 	}
 	ph := p.placeholder(len(p.text))
-	if !p.failed && (len(ph.alternatives) != 1 || len(ph.alternatives[0].apply) > 0 || ph.alternatives[0].optional) {
-		p.fail(0, len(p.text), diag.BadTemplate, "write one source, such as header:X-Name", "neither `??`, `|` nor `?` can stand here")
+	switch {
+	case p.failed:
+		return nil
+	case len(ph.alternatives) != 1 || len(ph.alternatives[0].apply) > 0:
+		p.fail(0, len(p.text), diag.BadTemplate, "write one source, such as header:X-Name", "neither `??` nor `|` can stand here")
+	case ph.alternatives[0].optional && place != Part:
+		p.fail(0, len(p.text), diag.BadTemplate, "", "`?` cannot stand here")
 	}
 	if p.failed {
 		return nil
@@ -69,17 +80,21 @@ type parser struct {
 	text   string
 	at     int
 	place  Place
+	scope  *Scope
 	out    *diag.List
 	failed bool
 	placed int
 }
 
-func newParser(n *source.Node, place Place, out *diag.List) *parser {
+func newParser(n *source.Node, place Place, scope *Scope, out *diag.List) *parser {
+	if scope == nil {
+		scope = &Scope{}
+	}
 	text := n.Text
 	if n.Value != nil && !n.Value.HasRef() {
 		text = n.Value.Reveal() // \<< has become <<
 	}
-	return &parser{node: n, text: text, place: place, out: out}
+	return &parser{node: n, text: text, place: place, scope: scope, out: out}
 }
 
 // fail adds an error at text[from:to].
@@ -248,7 +263,7 @@ func (p *parser) alternative(end int) *alternative {
 	if len(a.apply) > maxFunctions {
 		p.fail(start, p.at, diag.BadTemplate, "", "at most %d functions can follow a source", maxFunctions)
 	}
-	if n := len(a.apply); n > 0 && a.apply[n-1].binary && p.place == Identity {
+	if n := len(a.apply); n > 0 && a.apply[n-1].binary && p.place&texts != 0 {
 		p.fail(start, p.at, diag.BadTemplate, "add |hex", "the result of %s is no text", a.apply[n-1].name)
 	}
 	return a
@@ -280,38 +295,46 @@ func (p *parser) source(name, arg string, hasArg bool, from, to int) *alternativ
 		return nil
 	}
 	s := all[i]
-	needsArg := strings.Contains(s.example, ":")
 	switch {
 	case s.place&p.place == 0:
-		p.fail(from, to, diag.BadTemplate, "", "`%s` cannot stand here: %s", s.name, placeNames(s.place))
+		p.misplaced(s, from, to)
 		return nil
-	case needsArg && arg == "":
+	case s.arg == always && arg == "" || s.arg == maybe && hasArg && arg == "":
 		p.fail(from, to, diag.BadTemplate, "write it as "+s.example, "`%s` needs to be told which one", s.name)
 		return nil
-	case !needsArg && hasArg:
+	case s.arg == never && hasArg:
 		p.fail(from, to, diag.BadTemplate, "", "`%s` takes nothing after it", s.name)
 		return nil
 	}
-	read, err := s.bind(arg)
+	read, err := s.bind(binding{arg: arg, scope: p.scope, place: p.place})
 	if err != nil {
-		p.fail(from, to, diag.BadTemplate, "write it as "+s.example, "%s", err)
+		hint := "write it as " + s.example
+		if own := (*bindError)(nil); errors.As(err, &own) {
+			hint = own.hint
+		}
+		p.fail(from, to, diag.BadTemplate, hint, "%s", err)
 		return nil
 	}
-	return &alternative{source: s.name, arg: arg, read: read, whole: s.whole}
+	a := &alternative{source: s.name, arg: arg, place: s.place, read: read, whole: s.whole && arg == ""}
+	if s.name == "let" {
+		a.let = p.scope.Lets[arg]
+	}
+	return a
 }
 
-func placeNames(place Place) string {
-	var where []string
-	if place&Signed != 0 {
-		where = append(where, "the signed string")
+// misplaced says that a source cannot stand here: where it belongs, or what belongs here, whichever is short.
+func (p *parser) misplaced(s sourceType, from, to int) {
+	if len(placeWords(s.place)) <= 4 {
+		p.fail(from, to, diag.BadTemplate, "", "`%s` cannot stand here: it %s", s.name, belongs(s.place))
+		return
 	}
-	if place&Identity != 0 {
-		where = append(where, "the names of events and deliveries")
+	var can []string
+	for _, other := range sources() {
+		if other.place&p.place != 0 {
+			can = append(can, other.name)
+		}
 	}
-	if place&Part != 0 {
-		where = append(where, "`from`")
-	}
-	return fmt.Sprintf("it belongs to %s", strings.Join(where, " and "))
+	p.fail(from, to, diag.BadTemplate, "what can: "+strings.Join(can, ", "), "`%s` cannot stand in %s", s.name, strings.Join(placeWords(p.place), ""))
 }
 
 func (p *parser) function(end int) (function, bool) {
@@ -331,11 +354,15 @@ func (p *parser) function(end int) (function, bool) {
 		p.fail(from, from+max(1, len(name)), diag.UnknownFunction, hint, "there is no function %q", name)
 		return function{}, false
 	}
-	if all[i].keyed && p.place != Signed {
-		p.fail(from, p.at, diag.BadTemplate, "", "%s uses the secret, so it can stand in the signed string only", name)
+	f := all[i]
+	switch {
+	case f.keyed && p.place&keyedPlaces == 0:
+		p.fail(from, p.at, diag.BadTemplate, "", "%s uses the secret, and %s", name, belongs(keyedPlaces))
 		return function{}, false
+	case f.keyed && p.place == Reply:
+		f.apply = ofToken(f.apply)
 	}
-	return all[i], true
+	return f, true
 }
 
 // word reads the name of a source or function.

@@ -1,79 +1,251 @@
 package signature
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// ErrCannotSign is what Sign wraps where a genuine request cannot be made from outside, such as a signature that stands in the body.
+// ErrCannotSign is what Sign wraps where a genuine request cannot be made from outside, such as with a key that only the provider has.
 var ErrCannotSign = errors.New("this signature cannot be made from outside")
 
-// Sign adds the headers that a genuine sender would send for the request, with the first secret and at the time r.Now: the inverse
-// of Verify. All other headers that the signed string names must be there already. An unsigned scheme adds nothing.
+// Sign makes of r what a genuine sender would send, with the first secret and at the time r.Now: the inverse of Verify. It signs by the
+// rule that applies to r as it is, or else by the first that can be made to apply. Besides the signature it writes the timestamp, what
+// `when` and `require` ask for, and a nonce for each header and parameter that is signed and missing; an id that matters has to be
+// there before. Everything goes where the manifest reads it from: a header, the query (URL and PathQuery follow), a form or JSON body,
+// or Document and Item, which the caller then puts back into the body. Of a JWT r.Claims are the claims to start from.
+//
+// What Sign makes has been verified: an error leaves r as it was. An unsigned scheme changes nothing. r.Header is replaced, not changed.
 func (s *Scheme) Sign(r *Request) error {
-	rule := &s.rules[0]
-	if rule.algorithm.key == nil {
-		return nil
+	order := make([]int, 0, len(s.rules)+1)
+	if applies := s.pick(r); applies != nil {
+		order = append(order, applies.index)
 	}
-	target := ""
-	for _, from := range rule.from {
-		if target == "" {
-			target = from.header
+	for i := range s.rules {
+		if !slices.Contains(order, i) {
+			order = append(order, i)
 		}
 	}
-	if target == "" {
-		return fmt.Errorf("signing with %s: %w", rule.name, ErrCannotSign)
+	var first error
+	for _, i := range order {
+		err := s.SignRule(r, i)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
 	}
-	if r.Header == nil {
-		r.Header = http.Header{}
+	return first
+}
+
+// SignRule is Sign by the rule of that index.
+func (s *Scheme) SignRule(r *Request, index int) error {
+	if index < 0 || index >= len(s.rules) {
+		return fmt.Errorf("signing with rule %d of %d: %w", index, len(s.rules), ErrCannotSign)
 	}
-	e := env{req: r, key: rule.first}
-	list, err := s.signStamp(&e)
-	if err != nil {
-		return err
+	rule := &s.rules[index]
+	if rule.algorithm.family == unsigned {
+		return nil
 	}
-	e.items, e.count = list, len(list)
-	sum, err := rule.keys[0].sign(nil, rule.signed[0], &e)
-	if err != nil {
+	draft := *r
+	if draft.Header = r.Header.Clone(); draft.Header == nil {
+		draft.Header = http.Header{}
+	}
+	g := signer{scheme: s, rule: rule, r: &draft}
+	if err := g.sign(); err != nil {
 		return fmt.Errorf("signing with %s: %w", rule.name, err)
 	}
-	list = append(list, rule.prefix()+rule.encodings[0].encode(sum))
-	r.Header[target] = []string{strings.Join(list, rule.split)}
+	draft.Claims = r.Claims // those of the token are found in the token
+	m, refusal := s.Verify(context.Background(), &draft)
+	switch {
+	case refusal != nil:
+		return fmt.Errorf("signing with %s: the result is refused (%s): %w", rule.name, refusal.Detail, ErrCannotSign)
+	case m.Index != index:
+		return fmt.Errorf("signing with %s: %s applies to the result: %w", rule.name, m.Rule, ErrCannotSign)
+	}
+	*r = draft
 	return nil
 }
 
-// signStamp writes the timestamp where the scheme wants it and gives the items that stand before the signature in its list.
-func (s *Scheme) signStamp(e *env) ([]string, error) {
-	if s.stamp == nil {
-		return nil, nil
+// signer makes one genuine request.
+type signer struct {
+	scheme *Scheme
+	rule   *rule
+	r      *Request
+	env    env
+	// list are the items that stand beside the signature.
+	list []string
+	// claims is the JSON of the token in the making.
+	claims []byte
+}
+
+func (g *signer) sign() error {
+	held, err := g.key()
+	if err != nil {
+		return err
 	}
-	source, arg, _ := s.stamp.from.Sole()
-	now := s.stamp.unit.format(e.req.Now)
-	switch source {
-	case "header":
-		e.req.Header.Set(arg, now)
-		e.ts = now
-	case "sig":
-		e.ts = now
+	if g.rule.when != nil && !g.rule.when.Apply(g.r) {
+		return fmt.Errorf("the request is not one where %s: %w", g.rule.when.Text(), ErrCannotSign)
+	}
+	g.env = env{req: g.r, key: g.scheme.keyOf(g.rule), secret: held.text}
+	if err := g.stamp(); err != nil {
+		return err
+	}
+	g.startClaims()
+	g.solve()
+	g.fill()
+	g.solve() // for what has just been filled in may be compared with something
+	g.env.items, g.env.count = g.list, len(g.list)
+
+	var text string
+	if g.rule.algorithm.jwt != "" {
+		text, err = g.token(held)
+	} else {
+		var sum []byte
+		sum, err = held.checker.sign(nil, g.rule.signed[0], &g.env)
+		text = g.rule.encodings[0].encode(sum)
+	}
+	if err != nil {
+		return err
+	}
+	return g.place(g.rule.prefix() + text)
+}
+
+// key gives the key to sign with: the first configured one, else the newest learnt one.
+func (g *signer) key() (*heldKey, error) {
+	if len(g.rule.keys) > 0 {
+		return &g.rule.keys[0], nil
+	}
+	if learned := g.scheme.learned.keys(g.rule.index); len(learned) > 0 {
+		return &learned[len(learned)-1], nil
+	}
+	return nil, fmt.Errorf("there is no secret for it: %w", ErrCannotSign)
+}
+
+// stamp writes the timestamp where the scheme wants it. One that is optional is left out where nothing signs it and nothing has it.
+func (g *signer) stamp() error {
+	stamp := g.scheme.stamp
+	if stamp == nil {
+		return nil
+	}
+	now := stamp.unit.format(g.r.Now)
+	source, arg, _ := stamp.from.Sole()
+	v, err := stamp.from.parts[0].place.value(&g.env)
+	if stamp.from.Optional() && !g.rule.stamped && (err != nil || v.empty()) {
+		return nil
+	}
+	if source == "sig" {
+		g.env.ts = now
 		n, err := strconv.Atoi(arg)
-		if err != nil {
-			return []string{arg + now}, nil
+		switch {
+		case err != nil:
+			g.list = append(g.list, arg+now)
+		case n == 0:
+			g.list = append(g.list, now)
+		default:
+			return fmt.Errorf("writing the timestamp as item %d of the list: %w", n, ErrCannotSign)
 		}
-		if n != 0 {
-			return nil, fmt.Errorf("writing the timestamp as item %d of the list: %w", n, ErrCannotSign)
-		}
-		return []string{now}, nil
-	default: // it stands in what is sent already
-		v, err := s.stamp.from.parts[0].place.value(e)
-		if err != nil {
-			return nil, fmt.Errorf("reading the timestamp: %w", err)
-		}
-		e.ts = string(v.appendTo(nil))
+		return nil
 	}
-	return nil, nil
+	if !g.put(stamp.from.sole(), now, stamp.unit.numeric) { // it stands in what is sent already
+		if err != nil {
+			return fmt.Errorf("reading the timestamp: %w", err)
+		}
+		now = v.string()
+	}
+	g.env.ts = now
+	return nil
+}
+
+// solve makes the sides of each equality that do not agree alike, where one of them is a place that can be written to.
+func (g *signer) solve() {
+	for range 2 { // the second time for those that depend on one another
+		for _, q := range g.rule.require {
+			left, errLeft := g.text(q.left)
+			right, errRight := g.text(q.right)
+			switch {
+			case errLeft == nil && errRight == nil && left == right:
+			case errRight == nil && g.putInverse(q.left, right):
+			case errLeft == nil:
+				g.putInverse(q.right, left)
+			}
+		}
+	}
+}
+
+func (g *signer) text(t *Template) (string, error) {
+	var b strings.Builder
+	if err := t.writeTo(&b, &g.env); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// fill gives a nonce to each header, parameter and list item that is signed and missing.
+func (g *signer) fill() {
+	t := g.rule.signed[0]
+	if t == nil {
+		return
+	}
+	for _, p := range t.parts {
+		if p.place == nil {
+			continue
+		}
+		g.env.items, g.env.count = g.list, len(g.list)
+		if _, err := p.place.value(&g.env); err == nil {
+			continue
+		}
+		for i := range p.place.alternatives {
+			if g.fillOne(&p.place.alternatives[i]) {
+				break
+			}
+		}
+	}
+}
+
+func (g *signer) fillOne(a *alternative) bool {
+	value := nonce(g.r, a.source+":"+a.arg)
+	if slices.ContainsFunc(a.apply, func(f function) bool { return f.name == "headerpairs" }) {
+		value = headerNames(g.r.Header)
+	}
+	switch {
+	case a.source == "sig":
+		if _, err := strconv.Atoi(a.arg); err == nil {
+			return false
+		}
+		g.list = append(g.list, a.arg+value)
+		return true
+	case a.source == "header" && len(g.r.Header.Values(a.arg)) == 0, a.source == "query":
+		return g.put(a, value, false)
+	}
+	return false
+}
+
+// place puts the signature, with the items that stand beside it, where the rule reads it from: into a header, if it has one.
+func (g *signer) place(signature string) error {
+	value := strings.Join(append(g.list, signature), g.rule.split)
+	origins := slices.Clone(g.rule.from)
+	slices.SortStableFunc(origins, func(a, b origin) int {
+		return boolRank(a.header == "") - boolRank(b.header == "")
+	})
+	for _, from := range origins {
+		if g.put(from.source.sole(), value, false) {
+			return nil
+		}
+	}
+	return fmt.Errorf("writing it to %s: %w", origins[0].text, ErrCannotSign)
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // prefix is what a sender writes before the signature.
@@ -82,7 +254,8 @@ func (r *rule) prefix() string {
 	case len(r.prefixes) > 0:
 		return r.prefixes[0]
 	case r.stripTo != "":
-		return strings.TrimPrefix(r.algorithm.name, "hmac-") + r.stripTo
+		_, hash, _ := strings.Cut(r.algorithm.name, "-")
+		return hash + r.stripTo
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -31,6 +32,8 @@ type placeholder struct {
 type alternative struct {
 	source   string // the source's name
 	arg      string
+	place    Place     // where the source may stand
+	let      *Template // what a `let` stands for
 	read     reader
 	whole    bool
 	optional bool
@@ -51,15 +54,20 @@ type env struct {
 	count int
 	ts    string
 	key   []byte
+	// secret is the text of the secret that is being tried, claims the JSON of the token whose signature held.
+	secret string
+	claims []byte
 	// bufs take turns to hold what functions make, out holds what is rendered.
 	bufs [2][]byte
 	out  []byte
+	// let holds what a `let` renders.
+	let []byte
 }
 
 // value gives what the alternative stands for. It is valid until the next value of the same env is asked for.
 func (a *alternative) value(e *env) (value, bool) {
-	v, ok := a.read(e)
-	if !ok || v.empty() && !a.whole {
+	v, there := a.read(e)
+	if there != present || v.empty() && !a.whole {
 		return value{}, false
 	}
 	for i, f := range a.apply {
@@ -67,7 +75,7 @@ func (a *alternative) value(e *env) (value, bool) {
 		if in == nil {
 			in = []byte(v.text)
 		}
-		buf := &e.bufs[i%2]
+		buf, ok := &e.bufs[i%2], false
 		if *buf, ok = f.apply(e, (*buf)[:0], in); !ok {
 			return value{}, false
 		}
@@ -90,24 +98,68 @@ func (p *placeholder) value(e *env) (value, error) {
 	return value{}, p.missing
 }
 
-// Text renders the template for a request, without any secret. The error is a *MissingError.
-func (t *Template) Text(r *Request) (string, error) {
-	e := env{req: r}
+// Text renders the template for a request, without any key. The error is a *MissingError.
+func (t *Template) Text(r *Request) (string, error) { return t.TextWith(r, nil) }
+
+// TextWith renders the template for a request, with the key of its keyed functions. The error is a *MissingError.
+func (t *Template) TextWith(r *Request, key []byte) (string, error) {
+	e := env{req: r, key: key}
 	if len(t.parts) == 1 && t.parts[0].place != nil {
 		v, err := t.parts[0].place.value(&e)
 		if err != nil {
 			return "", err
 		}
-		if v.raw != nil {
-			return string(v.raw), nil
-		}
-		return v.text, nil
+		return v.string(), nil
 	}
 	var b strings.Builder
 	if err := t.writeTo(&b, &e); err != nil {
 		return "", err
 	}
 	return b.String(), nil
+}
+
+// Bytes renders the template for a request, without any key: a view into the request where it is nothing but a piece of it, so the
+// caller must not change it. The error is a *MissingError, or ErrTooLong for more than limit bytes.
+func (t *Template) Bytes(r *Request, limit int) ([]byte, error) { return t.BytesWith(r, nil, limit) }
+
+// BytesWith is Bytes with the key of keyed functions.
+func (t *Template) BytesWith(r *Request, key []byte, limit int) ([]byte, error) {
+	e := env{req: r, key: key}
+	if len(t.parts) == 1 && t.parts[0].place != nil {
+		v, err := t.parts[0].place.value(&e)
+		if err != nil {
+			return nil, err
+		}
+		if max(len(v.raw), len(v.text)) > limit {
+			return nil, ErrTooLong
+		}
+		if v.raw == nil {
+			return []byte(v.text), nil
+		}
+		return v.raw, nil
+	}
+	b := bounded{limit: limit}
+	if err := t.writeTo(&b, &e); err != nil {
+		return nil, err
+	}
+	return b.out, nil
+}
+
+// ErrTooLong says that a template renders to more than its place allows.
+var ErrTooLong = errors.New("the rendered text is too long")
+
+// bounded collects up to limit bytes.
+type bounded struct {
+	out   []byte
+	limit int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if len(p) > b.limit-len(b.out) {
+		return 0, ErrTooLong
+	}
+	b.out = append(b.out, p...)
+	return len(p), nil
 }
 
 // writeTo streams the rendered bytes; the body itself is never copied. On an error what was written means nothing.
@@ -160,7 +212,7 @@ func complete(e *env, group []part) bool {
 // String gives the template as it was written.
 func (t *Template) String() string { return t.text }
 
-// Uses says whether the template names a source, such as "url" or "ts".
+// Uses says whether the template names a source, such as "url" or "ts", by itself or through a `let`.
 func (t *Template) Uses(source string) bool {
 	for a := range t.all {
 		if a.source == source {
@@ -170,8 +222,18 @@ func (t *Template) Uses(source string) bool {
 	return false
 }
 
-// Constant says whether the template names nothing of a request.
+// Constant says whether the template names nothing of a request: it is text, variables and the secret.
 func (t *Template) Constant() bool {
+	for a := range t.all {
+		if a.source != "var" && a.source != "secret" && a.let == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// plain says whether the template is text alone.
+func (t *Template) plain() bool {
 	for range t.all {
 		return false
 	}
@@ -190,19 +252,42 @@ func (t *Template) Args(source string) []string {
 	return out
 }
 
+// Keyed gives the sources, with their arguments, whose text a keyed function signs or hashes with the provider's key.
+func (t *Template) Keyed(yield func(source, arg string) bool) {
+	for a := range t.all {
+		if slices.ContainsFunc(a.apply, func(f function) bool { return f.keyed }) && !yield(a.source, a.arg) {
+			return
+		}
+	}
+}
+
 // Sole gives the source and argument of a template that is nothing but one plain placeholder, such as "header" and "X-Event".
 func (t *Template) Sole() (source, arg string, ok bool) {
-	if len(t.parts) != 1 || t.parts[0].place == nil {
+	a := t.sole()
+	if a == nil {
 		return "", "", false
+	}
+	return a.source, a.arg, true
+}
+
+// Optional says whether the template is one placeholder that may be empty, such as header:X-Name?.
+func (t *Template) Optional() bool {
+	a := t.sole()
+	return a != nil && a.optional
+}
+
+func (t *Template) sole() *alternative {
+	if len(t.parts) != 1 || t.parts[0].place == nil {
+		return nil
 	}
 	alts := t.parts[0].place.alternatives
 	if len(alts) != 1 || len(alts[0].apply) > 0 {
-		return "", "", false
+		return nil
 	}
-	return alts[0].source, alts[0].arg, true
+	return &alts[0]
 }
 
-// all walks over every alternative.
+// all walks over every alternative, and after one that names a `let` over those of the `let`.
 func (t *Template) all(yield func(*alternative) bool) {
 	walk(t.parts, yield)
 }
@@ -211,7 +296,8 @@ func walk(parts []part, yield func(*alternative) bool) bool {
 	for _, p := range parts {
 		if p.place != nil {
 			for i := range p.place.alternatives {
-				if !yield(&p.place.alternatives[i]) {
+				a := &p.place.alternatives[i]
+				if !yield(a) || a.let != nil && !walk(a.let.parts, yield) {
 					return false
 				}
 			}
@@ -223,11 +309,11 @@ func walk(parts []part, yield func(*alternative) bool) bool {
 	return true
 }
 
-// literal gives the text of a template without placeholders.
+// literal gives the text of a template that is Constant and names no secret; a variable that has none is nothing.
 func (t *Template) literal() string {
-	var b strings.Builder
-	for _, p := range t.parts {
-		b.Write(p.literal)
+	text, err := t.Text(&Request{})
+	if err != nil {
+		return ""
 	}
-	return b.String()
+	return text
 }

@@ -1,6 +1,8 @@
 package signature
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,15 +12,31 @@ import (
 	"github.com/headgate/headgate/engine/source"
 )
 
-// template parses text; the test fails where it has findings.
+// template parses text with all that a scope can have; the test fails where it has findings.
 func template(t testing.TB, text string, place Place) *Template {
 	t.Helper()
 	var out diag.List
-	tmpl := Parse(source.NewString(text, source.Span{}), place, &out)
+	tmpl := Parse(source.NewString(text, source.Span{}), place, everything(t), &out)
 	if tmpl == nil {
 		t.Fatalf("%s: %v", text, out.Sorted())
 	}
 	return tmpl
+}
+
+// everything is a scope that has all there can be.
+func everything(t testing.TB) *Scope {
+	t.Helper()
+	s := &Scope{URL: true, Items: true, Claims: true, Vars: map[string]secret.Value{"key": secret.New("v4r"), "unset": {}}}
+	s.Lets = map[string]*Template{"broken": nil}
+	for name, text := range map[string]string{
+		"both": "{header:X-Event}:{var:key}", "hidden": "{secret}{body}", "lost": "{header:X-None}", "fixed": "<{var:key}>", "double": "{body}{body}{body}",
+	} {
+		var out diag.List
+		if s.Lets[name] = Parse(source.NewString(text, source.Span{}), Lets, s, &out); out.HasErrors() {
+			t.Fatalf("let %s: %v", name, out.Sorted())
+		}
+	}
+	return s
 }
 
 func TestTemplatesRenderByteForByte(t *testing.T) {
@@ -72,39 +90,6 @@ func TestTemplatesRenderByteForByte(t *testing.T) {
 	}
 }
 
-func TestFormFieldsAreReadFromFormsOnly(t *testing.T) {
-	t.Parallel()
-	tmpl := template(t, "{form:command}", Identity)
-	form := []string{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}
-	tests := []struct {
-		name, body string
-		headers    []string
-		declared   bool
-		want       string
-	}{
-		{"a form", "a=b&command=%2Fgo+now", form, false, "/go now"},
-		{"a form that is only declared", "command=x", nil, true, "x"},
-		{"a body of unknown type", "command=x", nil, false, "missing"},
-		{"a JSON body that poses as a form", `{"text":"&command=x&"}`, form, false, "missing"},
-		{"a JSON body behind blanks", " \n[\"&command=x&\"]", form, false, "missing"},
-		{"a field that occurs twice", "command=x&command=x", form, false, "missing"},
-		{"a field that occurs twice in another spelling", "command=x&comm%61nd=x", form, false, "missing"},
-		{"a broken value", "command=%zz", form, false, "missing"},
-		{"an empty body", "", form, false, "missing"},
-	}
-	for _, test := range tests {
-		r := request(test.body, test.headers...)
-		r.Form = test.declared
-		got, err := tmpl.Text(r)
-		if err != nil {
-			got = "missing"
-		}
-		if got != test.want {
-			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
-		}
-	}
-}
-
 // TestMisspeltTemplatesNameTheirColumn holds the place of each finding: the template begins in column 8.
 func TestMisspeltTemplatesNameTheirColumn(t *testing.T) {
 	t.Parallel()
@@ -117,10 +102,26 @@ func TestMisspeltTemplatesNameTheirColumn(t *testing.T) {
 		{"{body|sha265|hex}", Signed, "p.yaml:1:14: error[unknown-function]: there is no function \"sha265\"; did you mean `sha256`?"},
 		{"{header:X ?? jsn:a}", Signed, "p.yaml:1:21: error[unknown-source]: there is no source \"jsn\"; did you mean `json`?"},
 		{"é{bdy}", Signed, "p.yaml:1:10: error[unknown-source]"},
-		{"{xml:a.b}", Signed, "there is no source \"xml\"; the sources are body, method,"},
+		{"{yaml:a.b}", Signed, "there is no source \"yaml\"; the sources are body, method, url, endpoint,"},
 		{"{header}", Signed, "p.yaml:1:9: error[bad-template]: `header` needs to be told which one; write it as header:X-Name"},
 		{"{header:}", Signed, "`header` needs to be told which one"},
-		{"{form}", Signed, "`form` needs to be told which one"},
+		{"{form:}", Signed, "`form` needs to be told which one; write it as form:name"},
+		{"{xml:a.}", Signed, "p.yaml:1:9: error[bad-template]: path"},
+		{"{key:a*b*}", Signed, "p.yaml:1:9: error[bad-template]: a pattern is a name with at most one *; write it as key:event_*"},
+		{"{header:X-Sig-*}", Signed, "p.yaml:1:9: error[bad-template]: a name that ends in * stands for several headers, which only `from` can read"},
+		{"{ts}{var:kye}", Signed, "p.yaml:1:13: error[bad-template]: {var:kye} is named, but `vars` has no `kye`; did you mean `key`?"},
+		{"{var:unset}", Signed, "{var:unset} is named, but `vars` has no `unset`; did you"},
+		{"{let:non}", Signed, "p.yaml:1:9: error[bad-template]: {let:non} is named, but `let` has no `non`"},
+		{"{let:both}", Lets, "`let` cannot stand in `let`; what can: body, method"},
+		{"x{let:hidden}", Reply, "p.yaml:1:10: error[bad-template]: `let.hidden` cannot stand here: it names `secret`, which belongs to the signed string, `require` and `let`"},
+		{"{secret}", Reply, "`secret` cannot stand here: it belongs to the signed string, `require` and `let`"},
+		{"{var:key}", Identity, "`var` cannot stand in the names of events and deliveries; what can: body, method"},
+		{"{body}|", Prefix, "p.yaml:1:9: error[bad-template]: `body` cannot stand in `prefix`; what can: var"},
+		{"https://{body}", Fetch, "`body` cannot stand in `fetch`"},
+		{"{outer:a}", BodyFrom, "`outer` cannot stand in `body.from`"},
+		{"{claim:a}", Signed, "`claim` cannot stand in the signed string"},
+		{"{body|hmac-sha1|hex}", Lets, "hmac-sha1 uses the secret, and belongs to the signed string, `require` and replies"},
+		{"{body|unbase64}", Reply, "the result of unbase64 is no text; add |hex"},
 		{"{body:x}", Signed, "`body` takes nothing after it"},
 		{"{header:X@Y}", Signed, "cannot stand in a header name"},
 		{"{json:a..b}", Signed, "p.yaml:1:9: error[bad-template]: path"},
@@ -146,7 +147,7 @@ func TestMisspeltTemplatesNameTheirColumn(t *testing.T) {
 			t.Fatalf("%s: %v", test.text, problems)
 		}
 		var out diag.List
-		if tmpl := Parse(docs[0].Get("text"), test.place, &out); tmpl != nil {
+		if tmpl := Parse(docs[0].Get("text"), test.place, everything(t), &out); tmpl != nil {
 			t.Errorf("%s: was compiled, want %q", test.text, test.want)
 			continue
 		}
@@ -163,7 +164,7 @@ func TestMisspeltTemplatesNameTheirColumn(t *testing.T) {
 func TestAllMistakesOfATemplateAreFoundAtOnce(t *testing.T) {
 	t.Parallel()
 	var out diag.List
-	Parse(source.NewString("{bdy}{heder:X}{body|hx}", source.Span{}), Signed, &out)
+	Parse(source.NewString("{bdy}{heder:X}{body|hx}", source.Span{}), Signed, nil, &out)
 	if got := out.Count(diag.Error); got != 3 {
 		t.Errorf("got %d findings %v, want 3", got, out.Sorted())
 	}
@@ -175,7 +176,7 @@ func TestReferencesStayOutOfTemplates(t *testing.T) {
 	value := secret.NewText(secret.Part{Literal: "{body}"}, secret.Part{Ref: "<<env.X>>", Value: secret.New("x")})
 	n.Value = &value
 	var out diag.List
-	if Parse(n, Signed, &out) != nil || !strings.Contains(out.Sorted()[0].String(), "a reference cannot stand in a template") {
+	if Parse(n, Signed, nil, &out) != nil || !strings.Contains(out.Sorted()[0].String(), "a reference cannot stand in a template") {
 		t.Errorf("got %v, want a finding", out.Sorted())
 	}
 }
@@ -183,6 +184,15 @@ func TestReferencesStayOutOfTemplates(t *testing.T) {
 func TestATemplateTellsWhatItNames(t *testing.T) {
 	t.Parallel()
 	tmpl := template(t, "{header:X-A}[.{header:X-B ?? json:a.b}]{header:X-A}", Identity)
+	if got := template(t, "{let:both}", Signed); strings.Join(got.Args("header"), " ") != "X-Event" || !got.Uses("var") || got.Constant() {
+		t.Errorf("through a let: headers %q, uses var %t, constant %t", got.Args("header"), got.Uses("var"), got.Constant())
+	}
+	if got := template(t, "{let:fixed}{secret}", Signed); !got.Constant() {
+		t.Error("variables and the secret name something of the request")
+	}
+	if got := template(t, "\\{{var:key}|{let:fixed}", Expected).literal(); got != "{v4r|<v4r>" {
+		t.Errorf("the literal text is %q, want {v4r|<v4r>", got)
+	}
 	if got := strings.Join(tmpl.Args("header"), " "); got != "X-A X-B" {
 		t.Errorf("headers: got %q, want \"X-A X-B\"", got)
 	}
@@ -195,5 +205,103 @@ func TestATemplateTellsWhatItNames(t *testing.T) {
 	source, arg, ok := template(t, "{header:X-A}", Identity).Sole()
 	if source != "header" || arg != "X-A" || !ok {
 		t.Errorf("got %q %q %t, want header X-A", source, arg, ok)
+	}
+}
+
+func TestVariablesAreNeverPrinted(t *testing.T) {
+	t.Parallel()
+	for _, tmpl := range []*Template{template(t, "{var:key}.{body}", Signed), template(t, "{let:both}", Reply), template(t, "{var:key|hmac-sha256|hex}", Signed)} {
+		if strings.Contains(fmt.Sprintf("%s %v", tmpl, tmpl), "v4r") {
+			t.Errorf("%s prints the value of a variable", tmpl)
+		}
+	}
+}
+
+func TestPartsMayBeOptionalOrSeveralHeaders(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		text, arg string
+		optional  bool
+		want      string
+	}{
+		{"header:X-Ts?", "X-Ts", true, ""},
+		{"header:X-Ts", "X-Ts", false, ""},
+		{"header:X-Sig-*", "X-Sig-*", false, ""},
+		{"sig:t=", "t=", false, ""},
+		{"header:X ?? header:Y", "", false, "neither `??` nor `|` can stand here"},
+		{"header:X|hex", "", false, "neither `??` nor `|` can stand here"},
+		{"{header:X}", "", false, "a single source is wanted here; write it without braces: header:X"},
+		{"header:*", "", false, "a name that ends in *"},
+		{"body", "", false, "`body` cannot stand in `from`; what can: method, header, query, form, json, xml, outer, item, sig"},
+	}
+	for _, test := range tests {
+		var out diag.List
+		tmpl := ParsePart(source.NewString(test.text, source.Span{}), everything(t), &out)
+		if test.want != "" {
+			if tmpl != nil || !strings.Contains(out.Sorted()[0].String(), test.want) {
+				t.Errorf("%s: got %v, want %q", test.text, out.Sorted(), test.want)
+			}
+			continue
+		}
+		if tmpl == nil {
+			t.Errorf("%s: %v", test.text, out.Sorted())
+			continue
+		}
+		if _, arg, ok := tmpl.Sole(); arg != test.arg || !ok || tmpl.Optional() != test.optional || tmpl.String() != test.text {
+			t.Errorf("%s: got %q, %t, optional %t", test.text, arg, ok, tmpl.Optional())
+		}
+	}
+	h := http.Header{"X-Sig-2": {"b"}, "X-Sig-10": {"c"}, "X-Sig-1": {"a"}, "X-Signed": {"d"}}
+	if got := strings.Join(headersWith(h, "X-Sig-"), " "); got != "X-Sig-1 X-Sig-10 X-Sig-2" {
+		t.Errorf("got %q, want the three in order", got)
+	}
+}
+
+func TestBytesAreBounded(t *testing.T) {
+	t.Parallel()
+	r := request("0123456789")
+	tests := []struct {
+		text  string
+		limit int
+		want  string
+	}{
+		{"{body}", 10, "0123456789"},
+		{"{body}", 9, ErrTooLong.Error()},
+		{"<{body}>", 12, "<0123456789>"},
+		{"<{body}>", 11, "writing a signed string: " + ErrTooLong.Error()},
+		{"{body|hex}", 20, "30313233343536373839"},
+		{"{method}", 4, "POST"},
+		{"{method}", 3, ErrTooLong.Error()},
+		{"{header:X}", 3, "header:X is missing"},
+		{"{form:payload?}", 3, ""},
+	}
+	for _, test := range tests {
+		got, err := template(t, test.text, BodyFrom).Bytes(r, test.limit)
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if string(got) != test.want {
+			t.Errorf("%s up to %d: got %q, want %q", test.text, test.limit, got, test.want)
+		}
+	}
+	if got, err := template(t, "{body}", BodyFrom).Bytes(r, 10); err != nil || &got[0] != &r.Body[0] {
+		t.Errorf("the body was copied (%v)", err)
+	}
+}
+
+func BenchmarkTemplate(b *testing.B) {
+	r := request(strings.Repeat("x", 10_000), "svix-id", "msg_1")
+	for _, text := range []string{"{body}", "{ts}.{body}", "{header:svix-id}.{ts}.{body}", "{let:both}"} {
+		b.Run(text, func(b *testing.B) {
+			tmpl := template(b, text, Signed)
+			e := env{req: r, ts: "1700000000"}
+			r.Header["X-Event"] = []string{"push"}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := tmpl.writeTo(io.Discard, &e); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/source"
 	"github.com/headgate/headgate/engine/store"
@@ -295,6 +296,16 @@ func (k *Keeper) failed(ctx context.Context, out *diag.List, reason string, err 
 // Pipelines gives the live pipelines that an event starts.
 func (k *Keeper) Pipelines(provider, name string) []*pipeline.Diagram {
 	return k.Current().Starting(provider, name)
+}
+
+// Findings says how an event's payload differs from the schema of its name, where its provider wants that looked at once the event is
+// stored. Value gives the decoded payload.
+func (k *Keeper) Findings(e *event.Event, value func() any) []event.Finding {
+	p, ok := k.Current().Provider(e.Provider)
+	if !ok {
+		return nil
+	}
+	return p.FindingsLater(e.Name, value)
 }
 
 // Destination gives the live destination of a key.

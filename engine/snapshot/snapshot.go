@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/script"
+	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -27,6 +28,13 @@ type Options struct {
 	MaxBody int64
 	// Dev is `serve --dev`.
 	Dev bool
+	// Fetcher gets keys that a provider's signature rule has to fetch; nil where nothing can be fetched.
+	Fetcher signature.Fetcher
+	// Learned gives the secrets that a provider's handshakes brought; nil where none are kept.
+	Learned func(provider string) signature.Learned
+	// Check looks at the documents that do not run, such as tests, when all others were compiled; nil for none. What it finds counts
+	// like all else.
+	Check func(bundle *manifest.Bundle, out *diag.List)
 	// Now gives LoadedAt; time.Now where nil.
 	Now func() time.Time
 }
@@ -62,6 +70,9 @@ func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 	s.compileProviders(o, w, out)
 	s.compileDestinations(o, out)
 	s.compilePipelines(o, w, out)
+	if o.Check != nil {
+		o.Check(bundle, out)
+	}
 	if out.HasErrors() {
 		return nil, out
 	}
@@ -74,7 +85,7 @@ func (s *Snapshot) compileProviders(o Options, w *world, out *diag.List) {
 	for _, doc := range s.bundle.Documents(manifest.Provider) {
 		w.events[doc.Name] = declared{open: true} // what does not compile must not make its pipelines look wrong too
 		w.providers = append(w.providers, doc.Name)
-		p := provider.Compile(doc, out, provider.Options{PublicURL: o.PublicURL, MaxBody: o.MaxBody, Dev: o.Dev})
+		p := provider.Compile(doc, out, provider.Options{PublicURL: o.PublicURL, MaxBody: o.MaxBody, Dev: o.Dev, Fetcher: o.Fetcher, Learned: o.Learned})
 		if p == nil {
 			continue
 		}

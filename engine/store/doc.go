@@ -11,5 +11,7 @@
 //
 // A claim is fenced: its token is needed to settle, and a later claim of the same task makes it stale. A settlement names the
 // version of the run that it was worked out on; if the run has moved since, it is refused and the record must be folded again.
+// Beside events and runs a store keeps a bounded list of refused requests, and secrets that reach it sealed.
+//
 // Nothing here decides about retries, routing or fairness: that is engine/worker's.
 package store

@@ -87,10 +87,23 @@ type Store interface {
 	Revision(ctx context.Context, digest string) (Revision, error)
 	LastSnapshot(ctx context.Context) (Revision, error)
 
+	// PutRejections stores refused requests in order, each with a new id, its texts cut (Rejection.Bounded). Of all rejections the
+	// newest MaxRejections are kept; older ones go in the same commit. It is for callers that wait: it shares commits with others.
+	PutRejections(ctx context.Context, rejections []Rejection) error
+	// Rejections lists refused requests, newest first, with cursors as Events has them.
+	Rejections(ctx context.Context, q RejectionQuery) (RejectionPage, error)
+
+	// PutSecret stores a sealed secret; the same provider and digest again changes nothing. Of one provider the newest MaxSecrets are
+	// kept. It is durable on return. Secrets gives all, by provider, the first stored first. DropSecrets deletes those of a provider;
+	// it is no error where there are none.
+	PutSecret(ctx context.Context, secret SealedSecret) error
+	Secrets(ctx context.Context) ([]SealedSecret, error)
+	DropSecrets(ctx context.Context, provider string) error
+
 	// Prune deletes finished events with their runs, bodies, steps and attempts, oldest first and at most max a call, and counts
 	// what it deleted. Kept are events with a task that is open and those of open and parked runs. Delivery keys go within a day
 	// of their window's end. Revisions go that are as old as the events and that no kept run or event names (Run.Revision,
-	// Event.Routes), but never the newest of its kind and name.
+	// Event.Routes), but never the newest of its kind and name. Rejections go that are as old as the events.
 	Prune(ctx context.Context, p Policy, max int) (Pruned, error)
 
 	// Event gives an event without its body; Body its bytes, checked against their checksum (ErrCorrupt).
@@ -177,6 +190,8 @@ type Settlement struct {
 	Held Held
 	// Routed moves the event from accepted to routed (a route task's settlement).
 	Routed bool
+	// Findings, where not empty, replace those of the task's event.
+	Findings []event.Finding
 	// NewRuns are written with their steps and tasks; one that exists already (same id) is left alone. The store sets Event,
 	// Created, Finished where the run is not open, and State (open) where it is "".
 	NewRuns []NewRun
@@ -297,7 +312,7 @@ type Policy struct {
 }
 
 // Pruned counts what Prune deleted.
-type Pruned struct{ Events, Runs, Keys, Revisions int }
+type Pruned struct{ Events, Runs, Keys, Revisions, Rejections int }
 
 // EventQuery filters Events. Zero fields do not filter.
 type EventQuery struct {
@@ -305,10 +320,14 @@ type EventQuery struct {
 	Name     string
 	// Status is an event state, or "processed" for accepted and routed.
 	Status string
-	Since  time.Time
-	Until  time.Time
-	Limit  int // default 50, at most 1000
-	Cursor string
+	// Request is an X-Request-Id, Received the millisecond of Event.Received. No index helps with them: Since and Until should bound what
+	// is looked at.
+	Request  string
+	Received time.Time
+	Since    time.Time
+	Until    time.Time
+	Limit    int // default 50, at most 1000
+	Cursor   string
 }
 
 // EventPage is a page of events; Next is "" at the end.

@@ -67,7 +67,9 @@ func ParseCursor(cursor string) (int64, error) {
 // event's id was given, which is the store's.
 func (q *EventQuery) Matches(e *event.Event) bool {
 	switch {
-	case q.Provider != "" && q.Provider != e.Provider, q.Name != "" && q.Name != e.Name:
+	case q.Provider != "" && q.Provider != e.Provider, q.Name != "" && q.Name != e.Name, q.Request != "" && q.Request != e.Request:
+		return false
+	case !q.Received.IsZero() && e.Received.UnixMilli() != q.Received.UnixMilli():
 		return false
 	case q.Status == StatusProcessed && e.State != event.Accepted && e.State != event.Routed:
 		return false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
@@ -59,13 +60,12 @@ func (w *Worker) routed(ctx context.Context, c *store.Claimed) (s store.Settleme
 		s.NewRuns = w.parked(c, CodeCorrupt, bodyCorrupt)
 		return s, true
 	}
-	var value any
-	decoded := false
+	value := sync.OnceValue(func() any { return pipeline.Decode(&c.Event) })
+	if w.o.Checker != nil {
+		s.Findings = w.o.Checker.Findings(&c.Event, value)
+	}
 	for _, d := range w.o.World.Pipelines(c.Event.Provider, c.Event.Name) {
-		if !decoded {
-			value, decoded = pipeline.Decode(&c.Event), true
-		}
-		s.NewRuns = append(s.NewRuns, w.newRun(ctx, d, c, value))
+		s.NewRuns = append(s.NewRuns, w.newRun(ctx, d, c, value()))
 		if ctx.Err() != nil {
 			return s, false
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/destination"
+	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/service"
@@ -24,6 +25,13 @@ type World interface {
 	Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error)
 	// Destination gives the live destination of a key.
 	Destination(key string) (*destination.Destination, bool)
+}
+
+// Checker holds events against their schemas while they are routed, after the sender has been answered.
+type Checker interface {
+	// Findings says how an event's payload differs from its schema, nothing where it fits or is not to be looked at here. Value gives
+	// the decoded payload, the same to every caller; nobody may change it.
+	Findings(e *event.Event, value func() any) []event.Finding
 }
 
 // Deliverer makes one outgoing attempt; *hooks.Client is one.
@@ -56,6 +64,7 @@ type Options struct {
 	Deliverer Deliverer
 	Logger    *slog.Logger
 	Observer  Observer // may be nil
+	Checker   Checker  // may be nil
 	// Now is the clock that times steps; time.Now where nil.
 	Now func() time.Time
 	// Lease is how long a claim lasts before it must be renewed; default 60 s, twice the longest default attempt.

@@ -52,6 +52,10 @@ type Store struct {
 	revisions map[string]*revisionRow
 	lastPut   int64
 	ledger    store.Ledger
+
+	lastRejection event.ID
+	rejections    []store.Rejection // ascending
+	secrets       []store.SealedSecret
 }
 
 var _ store.Store = (*Store)(nil)

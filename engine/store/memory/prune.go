@@ -22,6 +22,7 @@ func (s *Store) Prune(ctx context.Context, p store.Policy, limit int) (store.Pru
 		cutoff := now.Add(-p.Events)
 		s.pruneEvents(cutoff, limit, &done)
 		s.pruneRevisions(cutoff, &done)
+		s.pruneRejections(cutoff, &done)
 	}
 	for k, row := range s.keys {
 		if !row.expires.After(now) {

@@ -49,6 +49,9 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 			e.State = event.Routed
 		}
 	}
+	if e := s.events[row.task.Event]; e != nil && len(st.Findings) > 0 {
+		e.Findings = st.Findings
+	}
 	for i := range st.NewRuns {
 		s.begin(now, &st.NewRuns[i])
 	}

@@ -43,6 +43,7 @@ type arrival struct {
 	keyed bool
 	hash  hash
 	info  []byte
+	found []byte // its findings; nil where it has none
 }
 
 // info is what no list filters by.
@@ -76,9 +77,33 @@ func prepare(arrivals []store.Arrival) (batch []arrival, bytes int, err error) {
 		}); err != nil {
 			return nil, 0, fmt.Errorf("writing an event's details as JSON: %w", err)
 		}
+		if a.found, err = findingsDocument(e.Findings); err != nil {
+			return nil, 0, err
+		}
 		bytes += len(e.Body)
 	}
 	return batch, bytes, nil
+}
+
+// findingsDocument gives findings as they are stored; nil where there are none.
+func findingsDocument(findings []event.Finding) ([]byte, error) {
+	if len(findings) == 0 {
+		return nil, nil
+	}
+	doc, err := json.Marshal(findings)
+	if err != nil {
+		return nil, fmt.Errorf("writing an event's findings as JSON: %w", err)
+	}
+	return doc, nil
+}
+
+// putFindings writes how an event differs from its schema; what stood there goes.
+func (w *writer) putFindings(id int64, doc []byte) error {
+	if doc == nil {
+		return nil
+	}
+	_, _, err := w.exec("INSERT INTO findings (event, doc) VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc", id, doc)
+	return err
 }
 
 func checksum(body []byte) uint32 { return crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) }
@@ -123,6 +148,9 @@ func (w *writer) append(now time.Time, a *arrival) (store.Receipt, error) {
 		return store.Receipt{}, err
 	}
 	if _, _, err = w.exec("INSERT INTO bodies (event, info, body) VALUES (?, ?, ?)", int64(id), a.info, blob(e.Body)); err != nil {
+		return store.Receipt{}, err
+	}
+	if err := w.putFindings(int64(id), a.found); err != nil {
 		return store.Receipt{}, err
 	}
 	switch state {

@@ -65,6 +65,31 @@ func TestAFileOfANewerVersionIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{})
+	got := <-appendLater(t.Context(), s, arrival("old"))
+	for _, sql := range []string{"DROP TABLE rejections", "DROP TABLE secrets", "DROP TABLE findings", "PRAGMA user_version = 1"} {
+		if err := s.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	stop(t, s)
+	s = started(t, sqlite.Options{Path: s.Info().Path})
+	if i := s.Info(); i.Schema != 2 {
+		t.Errorf("the file has schema %d, want 2", i.Schema)
+	}
+	if e, err := s.Event(t.Context(), got.receipts[0].ID); err != nil || e.BodySize != len("old") || e.Findings != nil {
+		t.Errorf("the old event is %+v, %v", e, err)
+	}
+	if err := s.PutRejections(t.Context(), []store.Rejection{{Code: "invalid_signature"}}); err != nil {
+		t.Errorf("PutRejections: %v", err)
+	}
+	if err := s.PutSecret(t.Context(), store.SealedSecret{Provider: "acme", Digest: "1"}); err != nil {
+		t.Errorf("PutSecret: %v", err)
+	}
+}
+
 func TestWhatIsNoDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "headgate.db")
@@ -93,7 +118,7 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 func TestInfoTellsWhatTheFileIsLike(t *testing.T) {
 	t.Parallel()
 	i := started(t, sqlite.Options{}).Info()
-	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 1 || !filepath.IsAbs(i.Path) {
+	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 2 || !filepath.IsAbs(i.Path) {
 		t.Errorf("got %+v", i)
 	}
 }

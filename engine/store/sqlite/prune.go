@@ -36,6 +36,9 @@ func (s *Store) Prune(ctx context.Context, p store.Policy, limit int) (store.Pru
 		if err := s.pruneRevisions(ctx, cutoff, &done); err != nil {
 			return done, err
 		}
+		if err := s.pruneRejections(ctx, cutoff, &done); err != nil {
+			return done, err
+		}
 	}
 	keys := 0
 	err := s.submit(ctx, 0, func(w *writer, now time.Time) (err error) {
@@ -120,7 +123,7 @@ func (w *writer) pruneEvent(id int64, done *store.Pruned) error {
 			return err
 		}
 	}
-	for _, sql := range []string{"DELETE FROM requests WHERE event = ?", "DELETE FROM bodies WHERE event = ?", "DELETE FROM events WHERE id = ?"} {
+	for _, sql := range []string{"DELETE FROM requests WHERE event = ?", "DELETE FROM bodies WHERE event = ?", "DELETE FROM findings WHERE event = ?", "DELETE FROM events WHERE id = ?"} {
 		if _, _, err := w.exec(sql, id); err != nil {
 			return err
 		}

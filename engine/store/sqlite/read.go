@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
@@ -86,6 +87,13 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 	}
 	if q.Name != "" {
 		w.add("e.name"+named, q.Name)
+	}
+	if !q.Received.IsZero() {
+		from := q.Received.Truncate(time.Millisecond)
+		w.add("e.received >= ? AND e.received < ?", nano(from), nano(from.Add(time.Millisecond)))
+	}
+	if q.Request != "" {
+		w.add("json_extract(CAST(b.info AS TEXT), '$.request') = ?", q.Request)
 	}
 	switch state := event.State(q.Status); {
 	case q.Status == "":

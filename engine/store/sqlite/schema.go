@@ -7,7 +7,7 @@ import (
 
 // migrations are run in order; the count of those that a file has seen is its schema number. A step is never changed once released.
 func migrations() []string {
-	return []string{schema1}
+	return []string{schema1, schema2}
 }
 
 // schema1 is lean on purpose: a commit writes whole pages, so what counts is how many trees a row touches and that their keys grow.
@@ -70,6 +70,20 @@ CREATE TABLE sources (hash BLOB PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE uses (digest INTEGER PRIMARY KEY, n INTEGER NOT NULL);
 
 CREATE TABLE ledger (term TEXT NOT NULL, pipeline TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (term, pipeline)) WITHOUT ROWID;
+`
+
+// schema2 adds what is rare: nothing of it is touched by a request that is in order. Strangers choose what stands in rejections, so
+// its words are not interned.
+const schema2 = `
+-- Refused requests; doc is the store.Rejection as JSON.
+CREATE TABLE rejections (id INTEGER PRIMARY KEY, provider TEXT NOT NULL, code TEXT NOT NULL, request TEXT NOT NULL, doc BLOB NOT NULL);
+
+-- Secrets that providers gave in handshakes, sealed by who stores them.
+CREATE TABLE secrets (id INTEGER PRIMARY KEY, provider TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, sealed BLOB NOT NULL,
+	UNIQUE (provider, digest));
+
+-- How events differ from their schemas, as JSON; most have no row.
+CREATE TABLE findings (event INTEGER PRIMARY KEY, doc BLOB NOT NULL);
 `
 
 // ErrNewerSchema refuses a file that a newer version has written.

@@ -45,6 +45,7 @@ type settlement struct {
 	docs   [][]byte // the first additions of NewRuns
 	infos  [][]byte // the details of NewRuns
 	delta  []byte   // the addition of Run
+	found  []byte   // Findings
 	events []arrival
 	bytes  int
 }
@@ -75,6 +76,9 @@ func (st *settlement) prepare() (err error) {
 			return err
 		}
 		st.bytes += len(st.delta)
+	}
+	if st.found, err = findingsDocument(st.Findings); err != nil {
+		return err
 	}
 	events, bytes, err := prepare(st.Events)
 	st.events, st.bytes = events, st.bytes+bytes
@@ -108,6 +112,9 @@ func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
 			code(eventStates(), event.Accepted)); err != nil {
 			return nil, err
 		}
+	}
+	if err := w.putFindings(cl.task.event, st.found); err != nil {
+		return nil, err
 	}
 	for i := range st.NewRuns {
 		if err := w.beginRun(now, &st.NewRuns[i], st.docs[i], st.infos[i]); err != nil {

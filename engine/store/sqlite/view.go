@@ -20,18 +20,19 @@ type view struct {
 
 func (v *view) name(id int64) (string, error) { return v.names.word(v.c, id) }
 
-const eventColumns = "e.id, e.provider, e.name, e.state, e.received, e.duplicates, e.routes, e.size, e.crc, b.info"
+const eventColumns = "e.id, e.provider, e.name, e.state, e.received, e.duplicates, e.routes, e.size, e.crc, b.info, " +
+	"(SELECT doc FROM findings WHERE event = e.id)"
 
 // eventRow is an event whose names are yet to be looked up: a row must not run queries of its own.
 type eventRow struct {
 	event.Event
 	provider, name, routes int64
-	info                   []byte
+	info, findings         []byte
 }
 
 func scanEvent(r row) eventRow {
 	return eventRow{
-		provider: r.int(1), name: r.int(2), routes: r.int(6), info: r.bytes(9),
+		provider: r.int(1), name: r.int(2), routes: r.int(6), info: r.bytes(9), findings: r.bytes(10),
 		Event: event.Event{
 			ID: event.ID(r.int(0)), State: word(eventStates(), r.int(3)), Received: at(r.int(4)), Duplicates: int(r.int(5)),
 			BodySize: int(r.int(7)), BodyCRC: uint32(r.int(8)),
@@ -49,6 +50,11 @@ func (v *view) finish(e *eventRow) (event.Event, error) {
 	out.Request, out.Index, out.Delivery, out.Verification, out.Headers = i.Request, i.Index, i.Delivery, i.Verification, i.Headers
 	out.Query, out.ContentType, out.Source, out.Cause, out.Depth = i.Query, i.ContentType, i.Source, i.Cause, i.Depth
 	out.Reason, out.Labels = i.Reason, i.Labels
+	if e.findings != nil {
+		if err := json.Unmarshal(e.findings, &out.Findings); err != nil {
+			return event.Event{}, fmt.Errorf("reading the findings of event %s: %w", e.ID, err)
+		}
+	}
 	var err error
 	if out.Provider, err = v.name(e.provider); err != nil {
 		return event.Event{}, err
@@ -233,7 +239,7 @@ func (v *view) eventsWithBody(ids []int64) (map[int64]bodyEvent, error) {
 	var rows []eventRow
 	var bodies [][]byte
 	if err := v.c.query(func(r row) error {
-		rows, bodies = append(rows, scanEvent(r)), append(bodies, r.bytes(10))
+		rows, bodies = append(rows, scanEvent(r)), append(bodies, r.bytes(11))
 		return nil
 	}, "SELECT "+eventColumns+", b.body FROM json_each(?) j CROSS JOIN events e ON e.id = j.value CROSS JOIN bodies b ON b.event = e.id", list(ids)); err != nil {
 		return nil, err

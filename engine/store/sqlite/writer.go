@@ -32,6 +32,10 @@ type writer struct {
 	lastTask  int64
 	lastRun   int64
 	lastPut   int64
+
+	lastRejection event.ID
+	rejections    int64 // how many there are
+
 	token     int64
 	tokens    int64 // reserved in the file up to here
 	highSaved time.Time
@@ -312,19 +316,21 @@ func (w *writer) load() error {
 		return err
 	}
 	w.s.clock = newClock(w.s.o.Now, at(meta["high"]))
-	for _, last := range []struct {
+	for _, known := range []struct {
 		into *int64
 		sql  string
 	}{
 		{(*int64)(&w.lastEvent), "SELECT max(id) FROM events"},
 		{&w.lastTask, "SELECT max(id) FROM tasks"},
 		{&w.lastRun, "SELECT max(id) FROM runs"},
+		{(*int64)(&w.lastRejection), "SELECT max(id) FROM rejections"},
+		{&w.rejections, "SELECT count(*) FROM rejections"},
 	} {
-		n, err := w.c.one(last.sql)
+		n, err := w.c.one(known.sql)
 		if err != nil {
 			return err
 		}
-		*last.into = n
+		*known.into = n
 	}
 	// Pruning and closing may have taken the last ones away; what follows must still be above them.
 	w.lastEvent, w.lastRun = max(w.lastEvent, event.ID(meta["event"])), max(w.lastRun, meta["run"])

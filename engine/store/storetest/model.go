@@ -107,6 +107,8 @@ func (d *duel) step() {
 		{3, d.setGate},
 		{3, d.putRevision},
 		{2, d.prune},
+		{3, d.putRejections},
+		{3, d.putOrDropSecrets},
 		{12, d.passTime},
 		{10, d.read},
 		{1, d.bothRestart},
@@ -139,6 +141,7 @@ func (d *duel) arrival() store.Arrival {
 	a.Order = d.order()
 	if d.rng.IntN(10) == 0 {
 		a.Event.State, a.Route = event.Quarantined, false
+		a.Event.Findings = findings("arrival")
 	}
 	return a
 }
@@ -249,6 +252,9 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 	}
 	if c.Run == nil {
 		st.Routed = d.rng.IntN(8) != 0
+		if d.rng.IntN(8) == 0 {
+			st.Findings = findings("route")
+		}
 		for _, pipeline := range []string{"p", "q"} {
 			if d.rng.IntN(3) == 0 {
 				continue
@@ -389,6 +395,54 @@ func (d *duel) prune() {
 	})
 }
 
+func (d *duel) putRejections() {
+	all := make([]store.Rejection, d.rng.IntN(4))
+	for i := range all {
+		all[i] = rejection(d.pick("acme", "other"), d.pick("invalid_signature", "stale_timestamp"), fmt.Sprint("r", d.rng.IntN(4)))
+		all[i].Count = d.rng.IntN(3)
+		if d.rng.IntN(2) == 0 {
+			all[i].At = time.Time{}
+		}
+	}
+	d.both("PutRejections", func(s store.Store) (any, error) { return nil, s.PutRejections(d.Context(), all) })
+	d.compareRejections(store.RejectionQuery{
+		Provider: d.pick("", "acme"), Code: d.pick("", "stale_timestamp"), Request: d.pick("", "", "r1"), Limit: 1 + d.rng.IntN(10),
+		Since: d.clock.now().Add(-time.Duration(d.rng.IntN(60)) * time.Minute),
+	})
+}
+
+func (d *duel) compareRejections(q store.RejectionQuery) {
+	d.Helper()
+	d.both(fmt.Sprintf("Rejections(%+v)", q), func(s store.Store) (any, error) {
+		page, err := s.Rejections(d.Context(), q)
+		if len(page.Rejections) == 0 {
+			page.Rejections = nil
+		}
+		return page, err
+	})
+}
+
+func (d *duel) putOrDropSecrets() {
+	sealed := sealedSecret(d.pick("acme", "other"), fmt.Sprint("digest", d.rng.IntN(40)))
+	if d.rng.IntN(2) == 0 {
+		sealed.At = time.Time{}
+	}
+	drop := d.rng.IntN(12) == 0
+	d.both("PutSecret or DropSecrets", func(s store.Store) (any, error) {
+		if drop {
+			return nil, s.DropSecrets(d.Context(), sealed.Provider)
+		}
+		return nil, s.PutSecret(d.Context(), sealed)
+	})
+	d.both("Secrets", func(s store.Store) (any, error) {
+		all, err := s.Secrets(d.Context())
+		if len(all) == 0 {
+			all = nil
+		}
+		return all, err
+	})
+}
+
 func (d *duel) passTime() {
 	d.clock.advance(time.Duration(d.rng.Int64N(int64(time.Minute))))
 	switch d.rng.IntN(25) {
@@ -479,4 +533,5 @@ func (d *duel) compareAll() {
 	for _, id := range d.events {
 		d.both("Event", func(s store.Store) (any, error) { return s.Event(d.Context(), id) })
 	}
+	d.compareRejections(store.RejectionQuery{Limit: 1000})
 }

@@ -43,6 +43,7 @@ func Run(t *testing.T, make Factory, o Options) {
 	for _, group := range [][]check{
 		appendChecks(), duplicateChecks(), claimChecks(), leaseChecks(), settleChecks(), orderChecks(), gateChecks(),
 		peopleChecks(), revisionChecks(), pruneChecks(), listChecks(), clockChecks(), ledgerChecks(), lifeChecks(),
+		findingChecks(), rejectionChecks(), secretChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {

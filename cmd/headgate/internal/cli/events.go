@@ -175,6 +175,9 @@ func eventNote(ev admin.Event) string {
 	if ev.Duplicates > 0 {
 		notes = append(notes, count(ev.Duplicates, "duplicate"))
 	}
+	if n := len(ev.Findings); n > 0 {
+		notes = append(notes, count(n, "finding"))
+	}
 	return strings.Join(notes, ", ")
 }
 
@@ -242,9 +245,32 @@ EVENT is an event's id, or the execution_id that its sender got.`,
 }
 
 func (a *app) printEvent(ev admin.EventDetail, now time.Time) {
-	w := a.Stdout
-	state := eventState(ev.Event)
-	fmt.Fprintf(w, "%s  %s %s  %s\n", a.paint("1", ev.ID.String()), visible(ev.Provider), visible(nameOf(ev.Event)), a.paint(state.color, state.text))
+	a.printEventHead(ev.Event, now)
+	if ev.Body != nil {
+		fmt.Fprintf(a.Stdout, "\n%s\n", ev.Body.Value)
+	}
+	if len(ev.Runs) == 0 {
+		a.noRuns(ev.Event)
+		return
+	}
+	fmt.Fprintln(a.Stdout)
+	a.printRunTable(ev.Runs, now)
+	if ev.MoreRuns {
+		a.talk("there are more: headgate runs list --event %s", ev.ID)
+	}
+}
+
+// noRuns says why an event has none, where its state does not.
+func (a *app) noRuns(ev admin.Event) {
+	if ev.State == event.Routed {
+		fmt.Fprintln(a.Stdout, "\nno pipeline receives this event")
+	}
+}
+
+// printEventHead prints all of an event but its body and its runs.
+func (a *app) printEventHead(ev admin.Event, now time.Time) {
+	state := eventState(ev)
+	fmt.Fprintf(a.Stdout, "%s  %s %s  %s\n", a.paint("1", ev.ID.String()), visible(ev.Provider), visible(nameOf(ev)), a.paint(state.color, state.text))
 	a.field("received", "%s (%s)", ev.Received.UTC().Format(time.RFC3339), age(ev.Received, now))
 	if ev.Reason != "" {
 		a.field("reason", "%s", visible(ev.Reason))
@@ -253,6 +279,9 @@ func (a *app) printEvent(ev admin.EventDetail, now time.Time) {
 		a.field("verified", "%s", a.paint("33", "not at all: the provider is unsigned"))
 	} else if ev.Verification.Rule != "" {
 		a.field("verified", "%s, with %s", visible(ev.Verification.Rule), ordinalSecret(ev.Verification.Secret))
+	}
+	for _, f := range ev.Findings {
+		a.field("finding", "%s", a.paint("33", visible(findingText(f))))
 	}
 	if ev.Delivery != "" {
 		a.field("delivery", "%s", visible(ev.Delivery))
@@ -271,20 +300,15 @@ func (a *app) printEvent(ev admin.EventDetail, now time.Time) {
 		a.field("header", "%s: %s", visible(h.Name), visible(h.Value))
 	}
 	a.field("body", "%s, %s, crc32c %08x", bytesOf(ev.BodySize), visible(orDash(ev.ContentType)), ev.BodyCRC)
-	if ev.Body != nil {
-		fmt.Fprintf(w, "\n%s\n", ev.Body.Value)
+}
+
+// findingText says where an event's content differs from its schema, and how.
+func findingText(f event.Finding) string {
+	text := orWord(f.Path, "the body") + " breaks " + f.Rule
+	if f.Message != "" {
+		text += ": " + f.Message
 	}
-	if len(ev.Runs) == 0 {
-		if ev.State == event.Routed {
-			fmt.Fprintln(w, "\nno pipeline receives this event")
-		}
-		return
-	}
-	fmt.Fprintln(w)
-	a.printRunTable(ev.Runs, now)
-	if ev.MoreRuns {
-		a.talk("there are more: headgate runs list --event %s", ev.ID)
-	}
+	return text
 }
 
 func ordinalSecret(i int) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -78,26 +77,20 @@ func (a *app) localSigner(ctx context.Context, envFile string, dirs []string) (s
 	if err != nil {
 		return nil, err
 	}
-	return func(_ context.Context, name, event, delivery string, body []byte) (admin.SignedRequest, error) {
-		p, ok := snap.Provider(name)
+	return func(_ context.Context, m admin.Message) (admin.SignedRequest, error) {
+		p, ok := snap.Provider(m.Provider)
 		if !ok {
 			var names []string
 			for _, p := range snap.Providers() {
 				names = append(names, p.Name())
 			}
-			return admin.SignedRequest{}, failed(fmt.Errorf("there is no provider %q%s", name, semicolon(diag.DidYouMean(name, names))))
+			return admin.SignedRequest{}, failed(fmt.Errorf("there is no provider %q%s", m.Provider, semicolon(diag.DidYouMean(m.Provider, names))))
 		}
-		message := provider.Message{Event: event, Delivery: delivery, Body: body, Now: time.Now()}
-		if body == nil {
-			if message.Body, message.ContentType, err = p.Example(event); err != nil {
-				return admin.SignedRequest{}, failed(err)
-			}
-		}
-		signed, err := p.Sign(message)
+		signed, err := p.Compose(provider.Message{Event: m.Event, Delivery: m.Delivery, Body: m.Body, Now: time.Now(), Rule: -1}, m.Handshake)
 		if err != nil {
 			return admin.SignedRequest{}, failed(fmt.Errorf("signing: %w", err))
 		}
-		return admin.SignedRequest{Method: http.MethodPost, URL: base + signed.Path, Header: signed.Header, Body: signed.Body}, nil
+		return admin.SignedRequest{Method: signed.Method, URL: base + signed.Target(), Header: signed.Header, Body: signed.Body}, nil
 	}, nil
 }
 

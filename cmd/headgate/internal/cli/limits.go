@@ -10,6 +10,7 @@ import (
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/script/value"
 	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/hooks"
 )
 
@@ -36,6 +37,8 @@ func fixedLimits() []fixedLimit {
 		{"An answer's excerpt in an attempt's record", bytes(run.MaxExcerptBytes), "enough for an error message of a receiver"},
 		{"Leases lost in a row before a run is parked", fmt.Sprint(run.MaxLost), "the task itself may be what ends the process"},
 		{"Depth of events that cause events", fmt.Sprint(event.MaxDepth), "a circle of emitted events ends"},
+		{"Records of refused requests", fmt.Sprint(store.MaxRejections), "the oldest go; what is refused alike again and again is counted, so that nobody can fill the disk"},
+		{"Secrets learnt from one provider's handshakes", fmt.Sprint(store.MaxSecrets), "the oldest goes"},
 		{"The body of an admin request", bytes(admin.MaxBodyBytes), "the largest webhook body, in base64, to be signed"},
 		{"Wrong admin tokens", fmt.Sprintf("%d in %s from one address", admin.MaxFailures, field.FormatDuration(admin.FailureWindow)), "then 429 until the time is over"},
 	}

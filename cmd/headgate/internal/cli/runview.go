@@ -48,6 +48,14 @@ func (a *app) printRun(d admin.RunDetail, now time.Time) {
 	}
 	a.field("revision", "%.12s", r.Revision)
 	fmt.Fprintln(a.Stdout)
+	a.printPlaces(d, now)
+	if r.State == run.Parked {
+		a.talk("%s headgate runs retry %s", a.talkPaint("36", "try again:"), r.ID)
+	}
+}
+
+// printPlaces prints what each node of the run did, or waits for.
+func (a *app) printPlaces(d admin.RunDetail, now time.Time) {
 	all := places(d)
 	names, kinds := 0, 0
 	for _, p := range all {
@@ -58,9 +66,6 @@ func (a *app) printRun(d admin.RunDetail, now time.Time) {
 	}
 	if len(d.Steps) == 0 && len(d.Attempts) == 0 && len(d.Tasks) == 0 {
 		fmt.Fprintln(a.Stdout, "  nothing has been done yet")
-	}
-	if r.State == run.Parked {
-		a.talk("%s headgate runs retry %s", a.talkPaint("36", "try again:"), r.ID)
 	}
 }
 

@@ -22,11 +22,64 @@ import (
 
 // sendFlags say what is sent where.
 type sendFlags struct {
+	messageFlags
+	url   string
+	count int
+}
+
+// messageFlags say what a request is made of, and who signs it.
+type messageFlags struct {
 	body      string
 	delivery  string
-	url       string
-	count     int
+	handshake string
 	manifests []string
+}
+
+// firstHandshake is the handshake that --handshake means without a name.
+const firstHandshake = "0"
+
+// bind gives a command the flags.
+func (o *messageFlags) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Var(&flagString{&o.body, "file"}, "body", "this file, byte for byte, instead of the example; - is stdin")
+	f.Var(&flagString{&o.delivery, "id"}, "delivery", "the delivery id (default: a fresh one each time)")
+	f.Var(&flagString{&o.handshake, "name"}, "handshake", "a handshake instead of an event: --handshake=NAME, or the first one")
+	f.Lookup("handshake").NoOptDefVal = firstHandshake
+	f.StringArrayVar(&o.manifests, "manifests", nil, "sign with this `folder`'s manifests instead of asking the gateway; may be repeated")
+}
+
+// message makes what is to be signed of flags and arguments.
+func (a *app) message(cmd string, o messageFlags, args []string) (admin.Message, error) {
+	m := admin.Message{Delivery: o.delivery, Handshake: o.handshake}
+	want := "PROVIDER EVENT"
+	if m.Handshake != "" {
+		want = "PROVIDER --handshake[=NAME]"
+	}
+	switch {
+	case len(args) != len(strings.Fields(want)) && m.Handshake == "" || len(args) != 1 && m.Handshake != "":
+		return m, misused("%s wants %s, and got %s", cmd, want, count(len(args), "argument"))
+	case m.Handshake != "" && (o.body != "" || o.delivery != ""):
+		return m, misused("--handshake: a handshake is its own example; leave --body and --delivery out")
+	}
+	m.Provider = args[0]
+	if m.Handshake != "" {
+		return m, nil
+	}
+	m.Event = args[1]
+	var err error
+	m.Body, err = a.sendBody(o.body)
+	return m, err
+}
+
+// what names a message: "acme order.created".
+func what(m admin.Message) string {
+	switch m.Handshake {
+	case "":
+		return m.Provider + " " + m.Event
+	case firstHandshake:
+		return m.Provider + " handshake"
+	}
+	return m.Provider + " " + m.Handshake
 }
 
 // Limits of sending.
@@ -38,29 +91,29 @@ const (
 func (a *app) sendCommand() *cobra.Command {
 	var o sendFlags
 	cmd := &cobra.Command{
-		Use:     "send PROVIDER EVENT",
+		Use:     "send PROVIDER EVENT|--handshake[=NAME]",
 		Short:   "Sign an event's example, or a body of yours, and send it as its provider would",
 		GroupID: groupTry,
 		Long: `Sign an event's example, or a body of yours, and send it as its provider would.
 
 The running gateway is asked to sign, so no secret is needed here. With --manifests this command
-signs by itself, with the secrets that the folder refers to (see --env-file).
+signs by itself, with the secrets that the folder refers to (see --env-file). --handshake sends what
+the provider asks before it trusts an address.
 
 The answer is printed; anything but 2xx is exit 1.`,
 		Example: `  headgate send github pull_request
   headgate send github pull_request --body payload.json --delivery my-test-1
   headgate send github push --count 20
   headgate send github push --url https://hooks.example.com/webhooks/github
-  headgate send github push --manifests examples/quickstart --env-file .env`,
-		Args: exactly("PROVIDER", "EVENT"),
+  headgate send github push --manifests examples/quickstart --env-file .env
+  headgate send slack --handshake`,
+		Args: cobra.ArbitraryArgs,
 	}
 	conn := a.connectFlags(cmd)
+	o.bind(cmd)
 	f := cmd.Flags()
-	f.Var(&flagString{&o.body, "file"}, "body", "send this file, byte for byte; - is stdin")
-	f.Var(&flagString{&o.delivery, "id"}, "delivery", "the delivery id (default: a fresh one each time)")
 	f.Var(&flagString{&o.url, "URL"}, "url", "send it there (default: where the gateway receives)")
 	f.IntVar(&o.count, "count", 1, "send `n` times, one after the other")
-	f.StringArrayVar(&o.manifests, "manifests", nil, "sign with this `folder`'s manifests instead of asking the gateway; may be repeated")
 	cmd.RunE = does(func(ctx context.Context, args []string) error {
 		if o.count < 1 {
 			return misused("--count: %d is less than one", o.count)
@@ -68,15 +121,15 @@ The answer is printed; anything but 2xx is exit 1.`,
 		if o.count > 1 && o.delivery != "" {
 			a.warn("%d requests with one delivery id: all but the first are duplicates", o.count)
 		}
-		body, err := a.sendBody(o.body)
+		m, err := a.message("headgate send", o.messageFlags, args)
 		if err != nil {
 			return err
 		}
-		sign, err := a.signer(ctx, conn, o)
+		sign, err := a.signer(ctx, conn, o.manifests)
 		if err != nil {
 			return err
 		}
-		return a.send(ctx, args[0], args[1], o, body, sign)
+		return a.send(ctx, m, o, sign)
 	})
 	return cmd
 }
@@ -111,12 +164,12 @@ func (a *app) sendBody(file string) ([]byte, error) {
 }
 
 // signFunc makes one signed request.
-type signFunc func(ctx context.Context, provider, event, delivery string, body []byte) (admin.SignedRequest, error)
+type signFunc func(ctx context.Context, m admin.Message) (admin.SignedRequest, error)
 
 // signer asks the gateway, or signs by itself where folders are given.
-func (a *app) signer(ctx context.Context, conn *connection, o sendFlags) (signFunc, error) {
-	if len(o.manifests) > 0 {
-		return a.localSigner(ctx, conn.envFile, o.manifests)
+func (a *app) signer(ctx context.Context, conn *connection, dirs []string) (signFunc, error) {
+	if len(dirs) > 0 {
+		return a.localSigner(ctx, conn.envFile, dirs)
 	}
 	c, err := conn.dial()
 	if err != nil {
@@ -126,9 +179,9 @@ func (a *app) signer(ctx context.Context, conn *connection, o sendFlags) (signFu
 }
 
 // sign asks the gateway to sign.
-func (c *client) sign(ctx context.Context, provider, event, delivery string, body []byte) (admin.SignedRequest, error) {
-	ask := admin.SignRequest{Provider: provider, Event: event, Delivery: delivery, BodyBase64: body}
-	if body != nil && len(body) == 0 {
+func (c *client) sign(ctx context.Context, m admin.Message) (admin.SignedRequest, error) {
+	ask := admin.SignRequest{Provider: m.Provider, Event: m.Event, Handshake: m.Handshake, Delivery: m.Delivery, BodyBase64: m.Body}
+	if m.Body != nil && len(m.Body) == 0 {
 		ask.Body = new(string) // an empty body is not the example
 	}
 	var signed admin.Signed
@@ -153,7 +206,7 @@ type sent struct {
 	Answer json.RawMessage `json:"answer"` // the JSON that it is, or a string
 }
 
-func (a *app) send(ctx context.Context, provider, event string, o sendFlags, body []byte, sign signFunc) error {
+func (a *app) send(ctx context.Context, m admin.Message, o sendFlags, sign signFunc) error {
 	hc := &http.Client{
 		Timeout: sendTimeout, Transport: &http.Transport{},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -161,12 +214,12 @@ func (a *app) send(ctx context.Context, provider, event string, o sendFlags, bod
 	defer hc.CloseIdleConnections()
 	refusals := 0
 	for range o.count {
-		signed, err := sign(ctx, provider, event, o.delivery, body)
+		signed, err := sign(ctx, m)
 		if err != nil {
 			return err
 		}
 		if o.url != "" {
-			signed.URL = o.url
+			signed.URL = withQuery(o.url, signed.URL)
 		}
 		result, err := sendOne(ctx, hc, signed)
 		if err != nil {
@@ -175,7 +228,7 @@ func (a *app) send(ctx context.Context, provider, event string, o sendFlags, bod
 		if result.Status < 200 || result.Status > 299 {
 			refusals++
 		}
-		if err := a.printSent(result, provider, event); err != nil {
+		if err := a.printSent(result, what(m)); err != nil {
 			return err
 		}
 	}
@@ -183,6 +236,15 @@ func (a *app) send(ctx context.Context, provider, event string, o sendFlags, bod
 		return &exitError{code: exitRuntime, err: fmt.Errorf("%d of %d requests were not accepted", refusals, o.count), silent: o.count == 1}
 	}
 	return nil
+}
+
+// withQuery gives an address of a person's the query of what was signed: a signature or a handshake may stand there.
+func withQuery(address, signed string) string {
+	_, query, has := strings.Cut(signed, "?")
+	if !has || strings.Contains(address, "?") {
+		return address
+	}
+	return address + "?" + query
 }
 
 func sendOne(ctx context.Context, hc *http.Client, signed admin.SignedRequest) (sent, error) {
@@ -221,7 +283,7 @@ func sendOne(ctx context.Context, hc *http.Client, signed admin.SignedRequest) (
 	return out, nil
 }
 
-func (a *app) printSent(s sent, provider, event string) error {
+func (a *app) printSent(s sent, what string) error {
 	if a.json {
 		return a.printJSON(s)
 	}
@@ -229,7 +291,7 @@ func (a *app) printSent(s sent, provider, event string) error {
 	if s.Status > 299 {
 		color = "31;1"
 	}
-	a.talk("%s  %s %s to %s in %s", a.talkPaint(color, fmt.Sprintf("%d %s", s.Status, http.StatusText(s.Status))), provider, event, s.URL, took(s.TookMS))
+	a.talk("%s  %s to %s in %s", a.talkPaint(color, fmt.Sprintf("%d %s", s.Status, http.StatusText(s.Status))), what, s.URL, took(s.TookMS))
 	text := compact(s.Answer)
 	var plain string
 	if json.Unmarshal(s.Answer, &plain) == nil {

@@ -30,6 +30,7 @@ type settings struct {
 	Manifests      words     `split_words:"true" form:"folders, parted by commas" desc:"The manifest folders, where the command line names none."`
 	Store          string    `split_words:"true" flag:"store" form:"sqlite:///path, memory:" desc:"The event log and queue. Default: headgate.db in HEADGATE_DATA_DIR."`
 	DataDir        string    `split_words:"true" default:"./data" flag:"data-dir" form:"folder" desc:"Where the file of the default store is."`
+	SealKey        secretOf  `split_words:"true" desc:"Seals the secrets that providers hand over in handshakes; at least 16 characters. Default: the file seal.key in HEADGATE_DATA_DIR, which is made when it is first needed."`
 	PublicURL      string    `split_words:"true" flag:"public-url" form:"URL" desc:"How senders reach the public listener, for printed webhook URLs and for providers that sign the URL."`
 	TLSCert        string    `split_words:"true" flag:"tls-cert" form:"file" desc:"The certificate of the public listener, PEM; read again when it changes. Goes with HEADGATE_TLS_KEY."`
 	TLSKey         string    `split_words:"true" flag:"tls-key" form:"file" desc:"The key of the public listener, PEM."`
@@ -269,7 +270,7 @@ func (s *settings) options(env environment) engine.Options {
 	return engine.Options{
 		Catalogue: manifests.FS(), Env: env.Lookup, EnvAllow: s.EnvAllow, SecretDirs: s.SecretDirs,
 		Addr: s.Addr, AdminAddr: s.AdminAddr, HealthAddr: s.HealthAddr, AdminToken: s.AdminToken.Value, MetricsPublic: s.MetricsPublic,
-		Store: s.Store, DataDir: s.DataDir, PublicURL: s.PublicURL, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
+		Store: s.Store, DataDir: s.DataDir, SealKey: s.SealKey.Value, PublicURL: s.PublicURL, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		TrustedProxies: s.TrustedProxies, EgressAllow: s.EgressAllow, HooksMode: string(s.Hooks), MaxBody: int64(s.MaxBody),
 		DrainDelay: s.DrainDelay.Duration, ShutdownTimeout: s.ShutdownTimeout.Duration, BootLastGood: s.BootLastGood,
 		RevisionFile: s.RevisionFile, NoTestEndpoint: !s.TestEndpoint, Dev: s.Dev,

@@ -14,6 +14,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
 )
 
@@ -109,7 +110,7 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 			return err
 		}
 		load = s.loadOptions(dirs, env)
-		load.Manifest.NoEnv, load.Manifest.SkipUnknown = o.noEnv, o.skipUnknown
+		load.Manifest.NoEnv, load.Manifest.SkipUnknown, load.Check = o.noEnv, o.skipUnknown, trial.Check
 	}
 	snap, list := snapshot.Load(ctx, load)
 	if err := ctx.Err(); err != nil {

@@ -1,0 +1,14 @@
+// Package fetch gets small documents from public https addresses: the keys and certificates that providers publish, and the one GET
+// that confirms a subscription.
+//
+// The main type is [Client]. It keeps what it got for an hour, asks for one document once however many requests wait for it, and hands
+// out what it has for a day where the address does not answer. Everything is bounded: 5 s and 64 KiB a document, 8 calls at once, 256
+// documents, and 16 addresses a host that may fail in half a minute, for addresses are often named by a request that nobody has
+// verified yet.
+//
+// It is no general HTTP client, and it does not decide which hosts may be asked: whoever calls it has held the address against the
+// manifest's `hosts` (see signature.Hosts), and the transport that it is given refuses addresses inside the house.
+//
+// A Client may be used by any number of goroutines at once. It starts none: whoever asks first for a document fetches it, the others
+// wait.
+package fetch

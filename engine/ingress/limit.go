@@ -1,0 +1,90 @@
+package ingress
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+// bucket is a token bucket: what has not been used fills it up again over time.
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// take takes one token out of a bucket that fills at rate a second up to burst; where there is none it says how long until there is.
+func (b *bucket) take(rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
+	if b.at.IsZero() {
+		b.tokens = float64(burst)
+	} else if passed := now.Sub(b.at); passed > 0 { // a clock that went back fills nothing
+		b.tokens += passed.Seconds() * rate
+	}
+	b.tokens, b.at = min(b.tokens, float64(burst)), now
+	if b.tokens < 1 {
+		return time.Duration((1 - b.tokens) / rate * float64(time.Second)), false
+	}
+	b.tokens--
+	return 0, true
+}
+
+// limits are the rate limits of the providers by name. They outlive a reload, so that one does not hand out a new burst.
+type limits struct {
+	mu      sync.Mutex
+	buckets map[string]*bucket
+}
+
+// take lets one request of a provider in, or says how long it should wait. Names are those of providers, so there are few of them.
+func (l *limits) take(name string, rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[name]
+	if b == nil {
+		if l.buckets == nil || len(l.buckets) >= maxKinds {
+			l.buckets = map[string]*bucket{}
+		}
+		b = &bucket{}
+		l.buckets[name] = b
+	}
+	return b.take(rate, burst, now)
+}
+
+// What a stranger can have done for himself at our cost, of each kind: a refusal explained and recorded, a handshake confirmed. A person
+// who tries a webhook out stays below it.
+const (
+	quotaRate  = 1
+	quotaBurst = 20
+)
+
+// quota bounds work by its kind and counts what it kept back.
+type quota struct {
+	mu    sync.Mutex
+	kinds map[string]*allowance
+}
+
+type allowance struct {
+	bucket
+	kept int
+}
+
+// take says whether a kind of work may be done now, and how often it was kept back since the last time that it was.
+func (q *quota) take(kind string, now time.Time) (kept int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := q.kinds[kind]
+	if a == nil {
+		if q.kinds == nil || len(q.kinds) >= maxKinds {
+			q.kinds = map[string]*allowance{}
+		}
+		a = &allowance{}
+		q.kinds[kind] = a
+	}
+	if _, ok := a.take(quotaRate, quotaBurst, now); !ok {
+		a.kept++
+		return 0, false
+	}
+	kept, a.kept = a.kept, 0
+	return kept, true
+}
+
+// seconds gives a wait as Retry-After has it: whole seconds, and at least one.
+func seconds(wait time.Duration) int { return int(max(1, math.Ceil(wait.Seconds()))) }

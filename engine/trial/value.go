@@ -1,0 +1,185 @@
+package trial
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/headgate/headgate/engine/payload"
+	"github.com/headgate/headgate/engine/source"
+)
+
+// plain gives a node's value as payload.Encode takes it.
+func plain(n *source.Node) any {
+	switch n.Kind {
+	case source.Map:
+		out := make(map[string]any, len(n.Entries))
+		for _, e := range n.Entries {
+			out[e.Key.Text] = plain(e.Value)
+		}
+		return out
+	case source.List:
+		out := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			out[i] = plain(item)
+		}
+		return out
+	case source.Bool:
+		return strings.EqualFold(n.Text, "true")
+	case source.Null:
+		return nil
+	case source.Int, source.Float:
+		if payload.Check([]byte(n.Text), payload.Limits{}) == nil {
+			return payload.Number(n.Text)
+		}
+		if f, ok := new(big.Float).SetString(strings.ReplaceAll(n.Text, "_", "")); ok { // 0x1f, 1_000
+			x, _ := f.Float64()
+			return x
+		}
+	}
+	return n.Text
+}
+
+// encoded writes a node as JSON, its keys in the order written.
+func encoded(n *source.Node) ([]byte, error) {
+	switch n.Kind {
+	case source.Map:
+		out := []byte{'{'}
+		for i, e := range n.Entries {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			key, err := payload.Encode(e.Key.Text)
+			if err != nil {
+				return nil, err
+			}
+			value, err := encoded(e.Value)
+			if err != nil {
+				return nil, err
+			}
+			out = append(append(append(out, key...), ':'), value...)
+		}
+		return append(out, '}'), nil
+	case source.List:
+		out := []byte{'['}
+		for i, item := range n.Items {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			value, err := encoded(item)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, value...)
+		}
+		return append(out, ']'), nil
+	}
+	return payload.Encode(plain(n))
+}
+
+// mismatch is a place where two values differ.
+type mismatch struct {
+	path      string
+	node      *source.Node // of the expectation
+	got, want string
+}
+
+// comparison holds a decoded value against one that a test writes.
+type comparison struct {
+	// whole says that maps must have the same keys; else only those of the expectation count.
+	whole bool
+	found []mismatch
+}
+
+func (c *comparison) value(path string, got any, want *source.Node) {
+	switch want.Kind {
+	case source.Map:
+		m, ok := got.(map[string]any)
+		if !ok {
+			c.differ(path, show(got), want)
+			return
+		}
+		c.object(path, m, want)
+	case source.List:
+		list, ok := got.([]any)
+		if !ok || len(list) != len(want.Items) {
+			c.differ(path, show(got), want)
+			return
+		}
+		for i, item := range want.Items {
+			c.value(fmt.Sprintf("%s[%d]", path, i), list[i], item)
+		}
+	default:
+		if !same(got, plain(want)) {
+			c.differ(path, show(got), want)
+		}
+	}
+}
+
+func (c *comparison) object(path string, got map[string]any, want *source.Node) {
+	for _, e := range want.Entries {
+		at := path + "." + e.Key.Text
+		v, ok := got[e.Key.Text]
+		if !ok {
+			c.differ(at, "nothing", e.Value)
+			continue
+		}
+		c.value(at, v, e.Value)
+	}
+	if !c.whole {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(got)) {
+		if want.Get(key) == nil {
+			c.found = append(c.found, mismatch{path: path + "." + key, node: want, got: show(got[key]), want: "nothing"})
+		}
+	}
+}
+
+func (c *comparison) differ(path, got string, want *source.Node) {
+	c.found = append(c.found, mismatch{path: path, node: want, got: got, want: show(plain(want))})
+}
+
+// same compares scalars; a number is the same however it is written.
+func same(got, want any) bool {
+	a, okA := number(got)
+	b, okB := number(want)
+	if okA || okB {
+		return okA && okB && a.Cmp(b) == 0
+	}
+	switch got.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return got == want
+}
+
+func number(v any) (*big.Float, bool) {
+	switch v.(type) {
+	case int64, float64, json.Number:
+		return new(big.Float).SetPrec(512).SetString(fmt.Sprint(v)) // enough for every digit that a sender writes
+	}
+	return nil, false
+}
+
+// maxShown bounds what of a value stands in a message.
+const maxShown = 200
+
+// show writes a value for a message, in one line.
+func show(v any) string {
+	b, err := payload.Encode(v)
+	if err != nil {
+		return fmt.Sprintf("%v", v)
+	}
+	return cut(string(b))
+}
+
+func cut(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxShown], "") + "…"
+}

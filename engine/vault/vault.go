@@ -1,0 +1,186 @@
+// Package vault keeps the secrets that providers hand over in handshakes: sealed in the store, open in memory.
+//
+// A provider that makes up its own secret sends it once. [Vault.Learn] seals it with AES-256-GCM under a key that is not in the
+// store, bound to the provider's name, and returns when that is durable; [Vault.Learned] gives the live secrets to whoever verifies
+// requests. The key comes from a [KeySource]: a setting, or a file that is made when it is first needed.
+//
+// Whether a secret may be learnt at all is not decided here. The methods of a Vault may be called by many goroutines at once.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/headgate/headgate/engine/secret"
+	"github.com/headgate/headgate/engine/store"
+)
+
+// Store is what a Vault needs of a store.Store.
+type Store interface {
+	PutSecret(ctx context.Context, secret store.SealedSecret) error
+	Secrets(ctx context.Context) ([]store.SealedSecret, error)
+}
+
+// maxSecretBytes bounds a secret: those of real providers are shorter than a hundred characters, a PEM key has two thousand.
+const maxSecretBytes = 8 << 10
+
+// Options is what New needs; all of it is required.
+type Options struct {
+	Store  Store
+	Key    KeySource
+	Logger *slog.Logger
+}
+
+// Vault holds learnt secrets.
+type Vault struct {
+	o Options
+
+	learning sync.Mutex // one at a time: they are rare, and each looks at what is there
+	seal     *seal      // nil until it is needed; under learning
+
+	mu       sync.Mutex
+	learned  map[string]*Learned
+	revision uint64
+}
+
+// New makes a Vault; it reads nothing before Start. The error names the option that is missing.
+func New(o Options) (*Vault, error) {
+	switch {
+	case o.Store == nil:
+		return nil, errors.New("vault: Options.Store is missing")
+	case o.Key == nil:
+		return nil, errors.New("vault: Options.Key is missing")
+	case o.Logger == nil:
+		return nil, errors.New("vault: Options.Logger is missing")
+	}
+	return &Vault{o: o, learned: map[string]*Learned{}}, nil
+}
+
+// Start opens the stored secrets. Those that the key does not open stay where they are and are told in one warning: the providers
+// that gave them are refused until the old key is back or they have made a new handshake. The error is the store's.
+func (v *Vault) Start(ctx context.Context) error {
+	v.learning.Lock()
+	defer v.learning.Unlock()
+	sealed, err := v.o.Store.Secrets(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the learnt secrets: %w", err)
+	}
+	if len(sealed) == 0 {
+		return nil // and no key is asked for
+	}
+	s, reason := v.openSeal(false)
+	unreadable, count := map[string]bool{}, 0
+	for i := range sealed {
+		one := &sealed[i]
+		if s != nil {
+			text, err := s.open(one.Provider, one.Sealed)
+			if err == nil {
+				v.add(one.Provider, text)
+				continue
+			}
+			reason = err
+		}
+		unreadable[one.Provider] = true
+		count++
+	}
+	if count > 0 {
+		v.o.Logger.WarnContext(ctx, "stored secrets cannot be read: bring back the seal key they were stored under (HEADGATE_SEAL_KEY, or "+
+			"the file seal.key in the data directory), or repeat the providers' handshakes; they are kept",
+			"count", count, "provider", names(unreadable), "reason", reason.Error())
+	}
+	return nil
+}
+
+func names(set map[string]bool) string {
+	var out []string
+	for name := range set {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// openSeal gives the seal, whose key may be made where create says so. The caller holds learning.
+func (v *Vault) openSeal(create bool) (*seal, error) {
+	if v.seal != nil {
+		return v.seal, nil
+	}
+	key, err := v.o.Key(create)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSeal(key)
+	if err == nil {
+		v.seal = s
+	}
+	return s, err
+}
+
+// Learn makes a secret one of the provider's: it is durable, and verifies requests, when Learn returns. A secret that is known changes
+// nothing. Of one provider the newest store.MaxSecrets are kept.
+func (v *Vault) Learn(ctx context.Context, provider string, s secret.Value) error {
+	switch n := len(s.Reveal()); {
+	case n == 0:
+		return errors.New("learning a secret: it is empty")
+	case n > maxSecretBytes:
+		return fmt.Errorf("learning a secret: it has %d bytes, more than %d", n, maxSecretBytes)
+	}
+	v.learning.Lock()
+	defer v.learning.Unlock()
+	if slices.ContainsFunc(v.Learned(provider).Secrets(), func(have secret.Value) bool { return have.Reveal() == s.Reveal() }) {
+		return nil
+	}
+	sl, err := v.openSeal(true)
+	if err != nil {
+		return fmt.Errorf("learning a secret: %w", err)
+	}
+	sealed := store.SealedSecret{Provider: provider, Digest: sl.digest(provider, s), Sealed: sl.seal(provider, s)}
+	if err := v.o.Store.PutSecret(ctx, sealed); err != nil {
+		return fmt.Errorf("learning a secret: %w", err)
+	}
+	v.add(provider, s)
+	return nil
+}
+
+// add publishes a secret.
+func (v *Vault) add(provider string, s secret.Value) {
+	l := v.Learned(provider)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	secrets := append(slices.Clone(l.Secrets()), s)
+	v.revision++
+	l.live.Store(&live{version: v.revision, secrets: secrets[max(len(secrets)-store.MaxSecrets, 0):]})
+}
+
+// Learned gives what a provider has handed over, now and from now on; never nil. It may be asked for before Start.
+func (v *Vault) Learned(provider string) *Learned {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.learned[provider]
+	if l == nil {
+		l = &Learned{}
+		l.live.Store(&live{})
+		v.learned[provider] = l
+	}
+	return l
+}
+
+// Learned are the secrets of one provider. Its methods take no lock: they are asked at every request.
+type Learned struct{ live atomic.Pointer[live] }
+
+type live struct {
+	version uint64
+	secrets []secret.Value
+}
+
+// Version changes whenever Secrets does.
+func (l *Learned) Version() uint64 { return l.live.Load().version }
+
+// Secrets gives all that are live, the oldest first. The caller must not change the slice.
+func (l *Learned) Secrets() []secret.Value { return l.live.Load().secrets }

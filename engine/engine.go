@@ -10,6 +10,7 @@ import (
 
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/fetch"
 	"github.com/headgate/headgate/engine/ingress"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/rejection"
@@ -31,6 +32,8 @@ type Engine struct {
 	store   store.Store
 	vault   *vault.Vault
 	refused *rejection.Recorder
+	guarded *hooks.Client // carries what fetcher asks for
+	fetcher *fetch.Client
 	keeper  *snapshot.Keeper
 	public  *ingress.Listener
 	admin   *admin.Server
@@ -64,6 +67,9 @@ func New(o Options) (*Engine, error) {
 	if err := e.newRecords(); err != nil {
 		return nil, environment("preparing the records", err)
 	}
+	if err := e.newFetcher(); err != nil {
+		return nil, environment("preparing the fetching of keys", err)
+	}
 	e.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
 		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
 	})
@@ -77,6 +83,7 @@ func New(o Options) (*Engine, error) {
 		service.Named{Name: "store", Service: step{start: e.startStore, stop: e.store.Stop}},
 		service.Named{Name: "learnt secrets", Service: step{start: e.startVault}},
 		service.Named{Name: "rejections", Service: e.refused},
+		service.Named{Name: "keys", Service: step{stop: func(context.Context) error { e.guarded.Close(); return nil }}},
 		service.Named{Name: "manifests", Service: step{start: e.boot}},
 		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
 		service.Named{Name: "public listener", Service: step{start: e.startIngress, stop: e.public.Stop}}, // where the start fails half-way
@@ -94,7 +101,7 @@ func (e *Engine) loadOptions() snapshot.Options {
 			SkipUnknown: e.o.SkipUnknown, Dev: e.o.Dev,
 		},
 		Types: NodeTypes(), PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
-		Learned: func(provider string) signature.Learned { return e.vault.Learned(provider) },
+		Fetcher: e.fetcher, Learned: func(provider string) signature.Learned { return e.vault.Learned(provider) },
 	}
 }
 

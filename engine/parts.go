@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/fetch"
 	"github.com/headgate/headgate/engine/ingress"
 	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/snapshot/watch"
 	"github.com/headgate/headgate/engine/telemetry"
 	"github.com/headgate/headgate/engine/vault"
+	"github.com/headgate/headgate/hooks"
 )
 
 // component tags the log of one part.
@@ -50,11 +52,23 @@ func (e *Engine) newRecords() (err error) {
 	return err
 }
 
+// newFetcher makes what gets public keys and confirms subscriptions. It reaches what hooks may reach, over https alone.
+func (e *Engine) newFetcher() (err error) {
+	e.guarded, err = hooks.New(hooks.Options{Allow: e.o.EgressAllow, AllowLoopback: e.o.Dev, Logger: e.component("keys"), Now: e.o.Now})
+	if err != nil {
+		return err
+	}
+	e.fetcher, err = fetch.New(fetch.Options{
+		Transport: e.guarded.Transport(), UserAgent: "Headgate/" + e.o.Version, Now: e.o.Now, Logger: e.component("keys"),
+	})
+	return err
+}
+
 func (e *Engine) newListeners() error {
 	handler, err := ingress.New(ingress.Options{
 		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.o.Logger, Now: e.o.Now,
 		TestEndpoint: !e.o.NoTestEndpoint, MaxBody: e.o.MaxBody, TrustedProxies: e.o.TrustedProxies,
-		Learner: e.vault, Rejections: e.refused,
+		Learner: e.vault, Confirmer: e.fetcher, Rejections: e.refused,
 	})
 	if err != nil {
 		return err

@@ -110,6 +110,10 @@ func (c *Client) Close() {
 	c.listed.CloseIdleConnections()
 }
 
+// Transport carries other https requests than attempts past the same guard, such as the fetching of a public key. What it connects is
+// closed by Close. It follows no redirect and bounds no answer: that is the caller's matter.
+func (c *Client) Transport() http.RoundTripper { return c.open }
+
 func (c *Client) transport(o Options, listedOnly bool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY would carry requests past the guard

@@ -62,6 +62,10 @@ const (
 	DeprecatedScheme Rule = "deprecated-signature"
 	WeakToken        Rule = "weak-token"
 
+	// engine/snapshot.
+
+	DiffersFromCatalogue Rule = "differs-from-catalogue"
+
 	// engine/destination.
 
 	BadURL      Rule = "bad-url"
@@ -136,6 +140,7 @@ func Rules() []RuleInfo {
 		{WeakSignature, "A provider's signature proves less than it seems to by its own design: the body is not bound, nothing expires, or nothing is signed."},
 		{DeprecatedScheme, "A signature rule uses an algorithm that its own provider should give up."},
 		{WeakToken, "A `path_token` is so short or so simple that it could be guessed."},
+		{DiffersFromCatalogue, "A signature rule reads the header of a service that the catalogue knows, and checks something else."},
 		{BadURL, "A destination's URL cannot be sent to, or a template stands where its host is."},
 		{InsecureURL, "A destination's URL is plain http, which goes only to addresses that the operator lists."},
 		{BadHeader, "A header has a name or a value that HTTP does not allow, or is not for a manifest to set."},

@@ -54,7 +54,12 @@ func (l live) Provider(name string) (*provider.Provider, bool) {
 func providers(t testing.TB, yaml string) live {
 	t.Helper()
 	bundle, out := manifest.Load(t.Context(), manifest.Options{
-		Env:   func(string) (string, bool) { return secretText, true },
+		Env: func(name string) (string, bool) {
+			if name == "PATH_TOKEN" {
+				return tokenText, true
+			}
+			return secretText, true
+		},
 		Files: []*source.File{source.NewFile("p.yaml", []byte(yaml))},
 	})
 	if bundle == nil {
@@ -305,7 +310,7 @@ func TestEveryRefusalHasItsCode(t *testing.T) {
 		{"an unknown provider", func(r *http.Request) { r.URL.Path = "/webhooks/nobody" }, 404, "provider_not_found", "unknown provider_not_found"},
 		{"another path", func(r *http.Request) { r.URL.Path = "/other" }, 404, "not_found", "unknown not_found"},
 		{"no name", func(r *http.Request) { r.URL.Path = "/webhooks/" }, 404, "not_found", "unknown not_found"},
-		{"a deeper path", func(r *http.Request) { r.URL.Path = "/webhooks/acme/x" }, 404, "not_found", "unknown not_found"},
+		{"a deeper path", func(r *http.Request) { r.URL.Path = "/webhooks/acme/x" }, 404, "not_found", "acme not_found"},
 		{"GET", func(r *http.Request) { r.Method = http.MethodGet }, 405, "method_not_allowed", "acme method_not_allowed"},
 		{"PUT", func(r *http.Request) { r.Method = http.MethodPut }, 405, "method_not_allowed", "acme method_not_allowed"},
 		{"POST to the test", func(r *http.Request) { r.URL.Path = "/webhooks/acme/test" }, 405, "method_not_allowed", "acme method_not_allowed"},

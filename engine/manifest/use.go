@@ -134,7 +134,7 @@ func (u *user) find(d *Document, n *source.Node) *Document {
 	candidates = slices.DeleteFunc(candidates, func(c string) bool { return c == d.Name })
 	hint := diag.DidYouMean(name, candidates)
 	if hint == "" && len(u.catalogueNames()) > 0 {
-		hint = "the catalogue has " + strings.Join(u.catalogueNames(), ", ")
+		hint = "`headgate catalog` lists what comes with Headgate"
 	}
 	u.out.Errorf(diag.UnknownUse, n.Span, hint, "there is no provider `%s` to use", name)
 	return nil

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -85,8 +84,10 @@ challenge:
 		{"a query on POST without a signature and without a body", ask("POST", "validationToken=a+b%3C", ""), "validation OK text/plain a b<"},
 		{"a POST that is not signed", ask("POST", "", `{"type":"url_verification","challenge":"c"}`), "missing_signature"},
 		{"a GET in the place of a POST", ask("GET", "", `{"type":"url_verification","challenge":"c"}`), "handshake_refused"},
-		{"a signed POST", sign(ask("POST", "", `{"type":"url_verification","challenge":"a\"\u2028b"}`)),
-			`4 OK application/json {"challenge":"a\"\u2028b","list":[1,true,null,"x \" url_verification"],"":{}}`},
+		{
+			"a signed POST", sign(ask("POST", "", `{"type":"url_verification","challenge":"a\"\u2028b"}`)),
+			`4 OK application/json {"challenge":"a\"\u2028b","list":[1,true,null,"x \" url_verification"],"":{}}`,
+		},
 		{"a signed POST that lacks its part", sign(ask("POST", "", `{"type":"url_verification"}`)), "schema_mismatch"},
 		{"an open POST", ask("POST", "", `{"type":"open"}`), "no-auth Accepted text/plain; charset=utf-8 [accepted]"},
 		{"no handshake", sign(ask("POST", "", `{"type":"other"}`)), "accepted"},
@@ -233,7 +234,7 @@ func TestKeyedFunctionsInRepliesUseTheSecret(t *testing.T) {
 	t.Parallel()
 	p := compile(t, "p.yaml", signedHead+`challenge:
   name: crc
-  when: {method: GET, query:crc_token: "*"}
+  when: {method: GET, query:crc_token: {matches: "[a-z]{1,64}"}}
   reply: {json: {response_token: "sha256={query:crc_token|hmac-sha256|base64}"}}
   example: {query: crc_token=abc}
 `)
@@ -270,7 +271,7 @@ func TestAReplyIsBounded(t *testing.T) {
 	t.Parallel()
 	p := compile(t, "p.yaml", signedHead+"challenge: {when: {json:x: \"*\"}, auth: false, reply: {body: \"{json:x}{json:x}\"}}\n")
 	fits := strings.Repeat("a", maxReplyBytes/2)
-	if d := p.Receive(context.Background(), ask("POST", "", `{"x":"`+fits+`"}`)); d.Verdict != Answered || len(d.Handshake.Reply.Body) != maxReplyBytes {
+	if d := p.Receive(t.Context(), ask("POST", "", `{"x":"`+fits+`"}`)); d.Verdict != Answered || len(d.Handshake.Reply.Body) != maxReplyBytes {
 		t.Errorf("an answer that just fits: got %s %+v", d.Verdict, d.Refusal)
 	}
 	if got := shaken(t, p, ask("POST", "", `{"x":"`+fits+`a"}`)); got != "schema_mismatch" {
@@ -297,6 +298,7 @@ func TestBadHandshakesAreFindingsWithTheirPlace(t *testing.T) {
 		{"an example that is another request", "challenge: {when: {json:a: b}, example: {json: {a: c}}}", "error[bad-example]: the example of handshake \"0\": the example is not what `when` asks for"},
 		{"an example without what is answered", "challenge: {when: {json:a: b}, reply: {body: \"{json:c}\"}, example: {json: {a: b}}}", "the example of handshake \"0\": json:c is missing"},
 		{"a reference in a reply", "challenge: {when: {method: GET}, reply: {json: {a: <<env.SECRET>>}}}", "a reference cannot stand in a template"},
+		{"an oracle", "challenge: {when: {method: GET, query:a: \"*\"}, reply: {body: \"{query:a|hmac-sha256|hex}\"}}", "the answer signs {query:a}, which anybody may choose"},
 		{"a wrong status", "challenge: {when: {method: GET}, reply: {status: 301}}", "`challenge.reply.status` cannot be `301`"},
 	}
 	for _, test := range tests {

@@ -64,7 +64,9 @@ func (e *Event) findings(v any) []event.Finding {
 	var out []event.Finding
 	collect(invalid, &out)
 	// The library goes through objects in no order.
-	slices.SortFunc(out, func(a, b event.Finding) int { return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Rule, b.Rule)) })
+	slices.SortFunc(out, func(a, b event.Finding) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Rule, b.Rule))
+	})
 	return out[:min(len(out), maxFindings)]
 }
 

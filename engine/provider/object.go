@@ -107,7 +107,7 @@ func Object() *field.Object {
 					"nothing, `reject` answers 422.",
 			},
 			field.Field{
-				Name: "challenge", Type: field.Objects, Object: challengeObject(), Single: true, Max: maxChallenges,
+				Name: "challenge", Type: field.Objects, Object: challengeObject(), Single: true, Min: 1, Max: maxChallenges,
 				Example: "[{when: {json:type: url_verification}, reply: {body: \"{json:challenge}\"}}]",
 				Doc:     "The handshakes that the provider asks for, tried before all else: the first whose `when` holds answers.",
 			},

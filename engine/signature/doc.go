@@ -24,5 +24,7 @@
 // that nobody picks the weaker rule by sending a header twice.
 //
 // The main type is [Scheme], made by [Compile]: Verify checks a frozen [Request], Sign makes the headers that a genuine sender would
-// send. Schemes, templates and conditions are immutable and may be used by any number of goroutines at once.
+// send, Explain tells the operator which small mistake would account for a refusal, Lint what is weak by the provider's own design. Of a
+// list of rules the first whose `when` holds is the only one tried; secrets that were learnt come from a [Learned], public keys that a
+// request names from a [Fetcher], and only from [Hosts] that the manifest lists. Schemes, templates and conditions are immutable and may be used by any number of goroutines at once.
 package signature

@@ -18,6 +18,8 @@ const (
 	maxExplainHashes = 32
 	maxExplainBody   = 1 << 20
 	maxRemarks       = 4
+	// maxExplainLearned is how many of the learnt secrets are tried in other forms.
+	maxExplainLearned = 2
 )
 
 // Explain is the operator's diagnosis of a request that Verify refuses: which rule applied, what was missing or differed in form, and
@@ -28,7 +30,7 @@ func (s *Scheme) Explain(r *Request) string {
 	if refusal == nil {
 		return ""
 	}
-	x := explainer{scheme: s, r: r, rule: s.pick(r), budget: maxExplainHashes}
+	x := newExplainer(s, r)
 	x.explain(refusal)
 	head := refusal.Detail
 	if refusal.Rule != "" {
@@ -39,11 +41,17 @@ func (s *Scheme) Explain(r *Request) string {
 
 // explainer looks for the mistake behind one refusal.
 type explainer struct {
-	scheme  *Scheme
+	scheme *Scheme
+	// bare is the scheme without what it has learnt, of which pinned takes only the newest.
+	bare    *Scheme
 	rule    *rule // nil where none applies
 	r       *Request
 	budget  int
 	remarks []string
+}
+
+func newExplainer(s *Scheme, r *Request) *explainer {
+	return &explainer{scheme: s, bare: &Scheme{rules: s.rules, stamp: s.stamp}, r: r, rule: s.pick(r), budget: maxExplainHashes}
 }
 
 // remark adds what was found out; false when there is enough.
@@ -91,21 +99,24 @@ func (x *explainer) holds(rule *rule, r *Request) bool {
 	x.budget -= cost
 	c := &call{}
 	c.env.items = c.items[:]
-	_, refusal := x.scheme.verify(context.Background(), rule, c, r)
+	_, refusal := x.bare.verify(context.Background(), rule, c, r)
 	return refusal == nil || refusal.Class == StaleTimestamp
 }
 
-// pinned is a copy of the rule that fetches nothing.
-func (x *explainer) pinned() *rule {
-	r := *x.rule
+// pinned is a copy of a rule with the keys that are worth trying: the configured ones, those of the document that is kept, and the
+// newest learnt ones. It fetches nothing.
+func (x *explainer) pinned(from *rule) *rule {
+	r := *from
+	r.first = x.scheme.keyOf(from)
 	if r.remote != nil {
 		e := env{req: x.r}
-		keys, refusal := r.remote.keys(context.Background(), &r, &e, false)
-		if refusal == nil {
+		if keys, refusal := r.remote.keys(context.Background(), &r, &e, false); refusal == nil {
 			r.keys = keys[:min(len(keys), maxTriedKeys)]
 		}
 		r.remote = nil
 	}
+	learned := x.scheme.learned.keys(from.index)
+	r.keys = append(r.keys[:len(r.keys):len(r.keys)], learned[max(0, len(learned)-maxExplainLearned):]...)
 	return &r
 }
 
@@ -134,7 +145,8 @@ func (x *explainer) similarHeaders() {
 		return
 	}
 	slices.Sort(found)
-	x.remark("what is there: %s", strings.Join(found[:min(len(found), 4)], ", "))
+	found = found[:min(len(found), 4)]
+	x.remark("what is there: %.200s", strings.Join(found, ", "))
 }
 
 // forms tells how a signature is written that cannot be decoded. It hashes nothing.
@@ -200,7 +212,7 @@ func (x *explainer) prefixes(items []string) {
 	if len(x.rule.prefixes) == 0 {
 		return
 	}
-	without := x.pinned()
+	without := x.pinned(x.rule)
 	without.prefixes = nil
 	if x.holds(without, x.r) {
 		x.remark("it has no prefix, and without one it matches")
@@ -222,7 +234,7 @@ func (x *explainer) addresses() {
 	if !x.rule.uses("url") && !x.rule.uses("endpoint") || x.r.URL == "" {
 		return
 	}
-	rule := x.pinned()
+	rule := x.pinned(x.rule)
 	for _, change := range []struct {
 		what   string
 		change func(endpoint, query string) string
@@ -255,7 +267,7 @@ func (x *explainer) addresses() {
 func (x *explainer) otherRules() {
 	for i := range x.scheme.rules {
 		other := &x.scheme.rules[i]
-		if other.index != x.rule.index && other.remote == nil && x.holds(other, x.r) {
+		if other.index != x.rule.index && other.remote == nil && x.holds(x.pinned(other), x.r) {
 			x.remark("it is signed as %s wants it, which does not apply to this request", other.name)
 			return
 		}
@@ -273,7 +285,7 @@ func (x *explainer) otherTexts(items []string) {
 		if t == nil || t.Uses("ts") && x.scheme.stamp == nil || slices.ContainsFunc(x.rule.signed, func(s *Template) bool { return s.String() == text }) {
 			continue
 		}
-		other := x.pinned()
+		other := x.pinned(x.rule)
 		other.signed, other.stamped = []*Template{t}, t.Uses("ts")
 		if x.holds(other, x.r) {
 			x.remark("it matches with `signed: %q`", text)
@@ -290,7 +302,7 @@ func (x *explainer) otherTexts(items []string) {
 		}) {
 			continue
 		}
-		other := x.pinned()
+		other := x.pinned(x.rule)
 		other.algorithm, other.keys = a, nil
 		for i, secret := range x.scheme.secrets {
 			if held, err := other.hold(secret.Reveal(), i, false); err == nil {

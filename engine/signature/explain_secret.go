@@ -4,6 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/headgate/headgate/engine/payload"
+)
+
+// What is written with indentation: in the worst case 64 times as much as it was.
+const (
+	maxIndentBody  = 128 << 10
+	maxIndentDepth = 32
 )
 
 // secrets tries the configured secrets in the other forms that people take them for.
@@ -62,7 +70,7 @@ func (x *explainer) bodies() {
 	if len(body) == 0 {
 		return
 	}
-	rule := x.pinned()
+	rule := x.pinned(x.rule)
 	for _, try := range []struct {
 		what string
 		make func() []byte
@@ -97,9 +105,10 @@ func compact(body []byte) []byte {
 	return out.Bytes()
 }
 
+// indented gives JSON on many lines. Deep or long ones are left alone: their indentation would be many times their size.
 func indented(body []byte, indent string) []byte {
 	var out bytes.Buffer
-	if json.Indent(&out, body, "", indent) != nil {
+	if len(body) > maxIndentBody || payload.Check(body, payload.Limits{Depth: maxIndentDepth}) != nil || json.Indent(&out, body, "", indent) != nil {
 		return nil
 	}
 	return out.Bytes()

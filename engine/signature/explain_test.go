@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/headgate/headgate/engine/diag"
 )
 
 // TestExplainNamesTheMistake makes each of the mistakes that people make, and looks for the word that tells of it.
@@ -88,15 +90,40 @@ func TestExplainSaysNothingOfGenuineRequests(t *testing.T) {
 	}
 }
 
+func TestExplainTriesWhatWasLearnt(t *testing.T) {
+	t.Parallel()
+	learned := &learnedList{}
+	var many []string
+	for range 30 {
+		many = append(many, "old")
+	}
+	learned.set(append(many, "newest")...)
+	c := config(t, githubScheme)
+	c.Learned = learned
+	var out diag.List
+	s := Compile(c, &out)
+	r := request(`{"a": 1}`)
+	if err := s.Sign(r); err != nil {
+		t.Fatal(err)
+	}
+	r.Body = []byte(`{"a":1}`)
+	if got := s.Explain(r); !strings.Contains(got, "with a blank after each comma and colon it matches") {
+		t.Errorf("got %s, want a word about the body", got)
+	}
+}
+
 func TestExplainIsBounded(t *testing.T) {
 	t.Parallel()
 	texts := `["{body}1", "{body}2", "{body}3", "{body}4", "{body}5", "{body}6", "{body}7", "{body}8"]`
 	secrets := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 	s := scheme(t, "signature: {algorithm: hmac-sha256, header: X-Sig, signed: "+texts+"}", secrets...)
-	x := explainer{scheme: s, r: request("{}", "X-Sig", strings.Repeat("0", 64)), rule: &s.rules[0], budget: maxExplainHashes}
+	x := newExplainer(s, request("{}", "X-Sig", strings.Repeat("0", 64)))
 	x.explain(&Refusal{Class: InvalidSignature})
-	if x.budget < 0 || x.budget > maxExplainHashes-8 {
+	if x.budget < 0 || x.budget > maxExplainHashes/2 {
 		t.Errorf("%d of %d hashes are left, want some used and none owed", x.budget, maxExplainHashes)
+	}
+	if deep := strings.Repeat("[", 9000) + strings.Repeat("1,", 50_000) + "1" + strings.Repeat("]", 9000); indented([]byte(deep), "  ") != nil {
+		t.Error("a deep body was indented, which makes it thousands of times larger")
 	}
 	start := time.Now()
 	r := request(strings.Repeat("x", maxExplainBody), "X-Sig", strings.Repeat("0", 64))

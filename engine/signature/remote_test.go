@@ -149,6 +149,26 @@ func TestAKeyThatCannotBeHadIsNotTheSendersFault(t *testing.T) {
 	}
 }
 
+func TestExplainLooksAtFetchedKeysToo(t *testing.T) {
+	t.Parallel()
+	const address = "https://keys.example.com/key.pem"
+	k := madeKeys().ecdsa
+	docs := &documents{have: map[string]Document{address: {Bytes: []byte(publicPEM(k)), Version: 1}}}
+	s := withFetcher(t, `signature: {algorithm: ecdsa-sha256, header: X-Sig, fetch: "https://keys.example.com/key.pem", hosts: keys.example.com}`, docs)
+	r := request(`{"a": 1}`)
+	if err := scheme(t, `signature: {algorithm: ecdsa-sha256, header: X-Sig}`, privatePEM(k)).Sign(r); err != nil {
+		t.Fatal(err)
+	}
+	r.Body = []byte(`{"a":1}`)
+	if got := s.Explain(r); !strings.Contains(got, "with a blank after each comma and colon it matches") {
+		t.Errorf("got %s, want a word about the body", got)
+	}
+	docs.err = errors.New("no route")
+	if got := s.Explain(r); !strings.Contains(got, "signature[0] ecdsa-sha256: the key cannot be had") {
+		t.Errorf("got %s, want a word about the key", got)
+	}
+}
+
 func TestASecretPinsTheKey(t *testing.T) {
 	t.Parallel()
 	docs := &documents{}

@@ -337,3 +337,42 @@ func TestTimestampsAsDates(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryWordIsDocumented(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	check := func(list, name, doc string) {
+		if name == "" || len(doc) < 5 || seen[list+name] {
+			t.Errorf("%s: %q has the documentation %q, want one word and one text each", list, name, doc)
+		}
+		seen[list+name] = true
+	}
+	for _, a := range Algorithms() {
+		check("algorithm", a.Name, a.Doc)
+		if (len(a.Keys) == 0) != (a.Name == "none") || (a.Encoding == "") != (a.Name == "none" || strings.HasPrefix(a.Name, "jwt-")) {
+			t.Errorf("%s: keys %v, encoding %q", a.Name, a.Keys, a.Encoding)
+		}
+	}
+	for list, words := range map[string][][2]string{"encoding": Encodings(), "key": KeyForms(), "unit": Units()} {
+		for _, w := range words {
+			check(list, w[0], w[1])
+		}
+	}
+}
+
+func TestASchemeTellsWhereItsSignaturesStand(t *testing.T) {
+	t.Parallel()
+	s := scheme(t, `signature:
+  - {when: {method: PUT}, algorithm: hmac-sha256, from: ["query:sig", "header:x-one"], split: ","}
+  - {algorithm: hmac-sha1, header: [x-two, X-Many-*], signed: "{header:X-Id}{body}"}
+timestamp: {header: X-At}`, "secret")
+	if got := strings.Join(s.Headers(), " "); got != "X-One X-Two X-Many-*" {
+		t.Errorf("got the headers %s", got)
+	}
+	if s.Header() != "x-one" || s.TimestampHeader() != "X-At" || s.InHeaders() || s.PerItem() || !s.Uses("method") || !s.Uses("query") || s.Uses("url") {
+		t.Errorf("got header %q, timestamp %q, in headers %t, per item %t", s.Header(), s.TimestampHeader(), s.InHeaders(), s.PerItem())
+	}
+	if s := scheme(t, "signature: {algorithm: hmac-sha256, from: \"json:sig\", signed: \"{json:a}{ts}\"}\ntimestamp: {from: \"json:at\"}", "secret"); s.Header() != "" || s.TimestampHeader() != "" {
+		t.Errorf("a scheme without headers has %q and %q", s.Header(), s.TimestampHeader())
+	}
+}

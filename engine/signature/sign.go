@@ -52,23 +52,38 @@ func (s *Scheme) SignRule(r *Request, index int) error {
 	if rule.algorithm.family == unsigned {
 		return nil
 	}
-	draft := *r
-	if draft.Header = r.Header.Clone(); draft.Header == nil {
-		draft.Header = http.Header{}
+	var first error
+	for _, signed := range rule.signed { // of the texts that may be signed some may name what this request has not
+		draft := *r
+		if draft.Header = r.Header.Clone(); draft.Header == nil {
+			draft.Header = http.Header{}
+		}
+		g := signer{scheme: s, rule: rule, signed: signed, r: &draft}
+		err := g.sign()
+		if err == nil {
+			draft.Claims = r.Claims // those of the token are found in the token
+			err = s.proves(&draft, index)
+		}
+		if err == nil {
+			*r = draft
+			return nil
+		}
+		if first == nil {
+			first = fmt.Errorf("signing with %s: %w", rule.name, err)
+		}
 	}
-	g := signer{scheme: s, rule: rule, r: &draft}
-	if err := g.sign(); err != nil {
-		return fmt.Errorf("signing with %s: %w", rule.name, err)
-	}
-	draft.Claims = r.Claims // those of the token are found in the token
-	m, refusal := s.Verify(context.Background(), &draft)
+	return first
+}
+
+// proves holds what Sign has made against Verify.
+func (s *Scheme) proves(r *Request, index int) error {
+	m, refusal := s.Verify(context.Background(), r)
 	switch {
 	case refusal != nil:
-		return fmt.Errorf("signing with %s: the result is refused (%s): %w", rule.name, refusal.Detail, ErrCannotSign)
+		return fmt.Errorf("the result is refused (%s): %w", refusal.Detail, ErrCannotSign)
 	case m.Index != index:
-		return fmt.Errorf("signing with %s: %s applies to the result: %w", rule.name, m.Rule, ErrCannotSign)
+		return fmt.Errorf("%s applies to the result: %w", m.Rule, ErrCannotSign)
 	}
-	*r = draft
 	return nil
 }
 
@@ -76,6 +91,7 @@ func (s *Scheme) SignRule(r *Request, index int) error {
 type signer struct {
 	scheme *Scheme
 	rule   *rule
+	signed *Template // nil where nothing of the request is
 	r      *Request
 	env    env
 	// list are the items that stand beside the signature.
@@ -107,7 +123,7 @@ func (g *signer) sign() error {
 		text, err = g.token(held)
 	} else {
 		var sum []byte
-		sum, err = held.checker.sign(nil, g.rule.signed[0], &g.env)
+		sum, err = held.checker.sign(nil, g.signed, &g.env)
 		text = g.rule.encodings[0].encode(sum)
 	}
 	if err != nil {
@@ -188,11 +204,10 @@ func (g *signer) text(t *Template) (string, error) {
 
 // fill gives a nonce to each header, parameter and list item that is signed and missing.
 func (g *signer) fill() {
-	t := g.rule.signed[0]
-	if t == nil {
+	if g.signed == nil {
 		return
 	}
-	for _, p := range t.parts {
+	for _, p := range g.signed.parts {
 		if p.place == nil {
 			continue
 		}

@@ -124,6 +124,17 @@ func TestSignPutsEverythingWhereTheManifestReadsIt(t *testing.T) {
 			name: "a body signed by its hash in the URL", yaml: twilioScheme, body: `{"a":1}`, want: []string{"?bodySHA256=" + hex.EncodeToString(sumOf(sha256New, []byte(`{"a":1}`)))},
 		},
 		{
+			name: "the first text of several that the request has", yaml: `signature: {algorithm: hmac-sha256, header: X-Sig, signed: ["{form:payload}", "{json:only}", "{body}"]}`, body: "{}",
+			want: []string{"X-Sig=" + hex.EncodeToString(macOf(sha256New, "secret", "{}"))},
+		},
+		{
+			name: "the header of several places", yaml: `signature: {algorithm: hmac-sha256, from: ["query:sig", "header:X-Sig"]}`, body: "{}", want: []string{"POST ? ", "X-Sig="},
+		},
+		{
+			name: "what functions make of what is required", body: "{}", want: []string{"?a=me%252Fyou", "X-Hex=6d65", "X-Base=bWU="},
+			yaml: `signature: {algorithm: hmac-sha256, header: X-Sig, require: {"{query:a|urldecode}": "me/you", "{header:X-Hex}": "{header:X-Me|hex}", "me": "{header:X-Me}", "{header:X-Base|unbase64}": "me"}}`,
+		},
+		{
 			name: "Basic auth", yaml: `signature: {algorithm: token, header: Authorization, prefix: "Basic ", encoding: base64}`, body: "{}", want: []string{"Authorization=Basic c2VjcmV0"},
 		},
 		{
@@ -214,6 +225,14 @@ func TestWhatCannotBeSignedIsAnError(t *testing.T) {
 	}
 	if err := scheme(t, githubScheme, "secret").SignRule(request("{}"), 1); !errors.Is(err, ErrCannotSign) {
 		t.Errorf("a rule that is not there: got %v, want ErrCannotSign", err)
+	}
+	err := scheme(t, versionedScheme, "secret").SignRule(request("{}", "X-Version", "v3"), 1)
+	if !errors.Is(err, ErrCannotSign) || !strings.Contains(err.Error(), "the result is refused") {
+		t.Errorf("a rule behind one that applies: got %v, want ErrCannotSign", err)
+	}
+	same := `signature: [{when: {header:X-A: "*"}, algorithm: hmac-sha256, header: X-Sig}, {algorithm: hmac-sha256, header: X-Sig}]`
+	if err := scheme(t, same, "secret").SignRule(request("{}", "X-A", "1"), 1); !errors.Is(err, ErrCannotSign) || !strings.Contains(err.Error(), "signature[0] hmac-sha256 applies to the result") {
+		t.Errorf("a rule behind one that takes the same: got %v, want ErrCannotSign", err)
 	}
 	none := request("{}")
 	if err := scheme(t, `signature: {algorithm: none}`).Sign(none); err != nil || len(none.Header) != 0 {

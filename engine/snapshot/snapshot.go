@@ -68,6 +68,7 @@ func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 	}
 	w := &world{bundle: bundle, events: map[string]declared{}}
 	s.compileProviders(o, w, out)
+	compareWithCatalogue(ctx, o, bundle, out)
 	s.compileDestinations(o, out)
 	s.compilePipelines(o, w, out)
 	if o.Check != nil {

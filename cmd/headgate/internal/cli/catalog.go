@@ -142,11 +142,9 @@ func (a *app) printCatalogueManifest(name string) error {
 	return nil
 }
 
-// catalogueDetail explains one provider.
+// catalogueDetail explains one provider. Its events stand where the list has their number.
 type catalogueDetail struct {
 	catalogueEntry
-	// Count hides the number of the list.
-	Count        *struct{}        `json:"events_count,omitempty"`
 	Description  string           `json:"description,omitempty"`
 	Docs         string           `json:"docs,omitempty"`
 	SettingsPage string           `json:"settings_page,omitempty"`

@@ -9,3 +9,4 @@
 package cli
 
 //go:generate sh -c "go run ../.. docs settings > ../../../../docs/settings.md.new && mv ../../../../docs/settings.md.new ../../../../docs/settings.md"
+//go:generate sh -c "go run ../.. docs sections ../../../../docs/*.md"

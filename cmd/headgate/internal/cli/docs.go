@@ -19,6 +19,11 @@ func (a *app) docsCommand() *cobra.Command {
 				_, err := fmt.Fprint(a.Stdout, settingsPage())
 				return err
 			}),
+		},
+		&cobra.Command{
+			Use:   "sections PAGE...",
+			Short: "Write the generated parts of pages, in place",
+			RunE:  does(writeSections),
 		})
 }
 

@@ -44,7 +44,7 @@ already is overwritten.`,
 	provider.RunE = does(func(ctx context.Context, args []string) error { return a.newProvider(ctx, args[0], o) })
 	return group(&cobra.Command{
 		Use: "new", Short: "Write manifests to start from", GroupID: groupTry,
-		Long: "Write manifests to start from.",
+		Long: "Write manifests to start from.", Example: "  headgate new provider acme",
 	}, provider)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -12,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/source"
 	"github.com/headgate/headgate/engine/trial"
-	"github.com/headgate/headgate/manifests"
 )
 
 // validateFlags say what is checked and how it is told.
@@ -101,7 +100,7 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 	}
 	var load snapshot.Options
 	if o.catalog {
-		if load, err = catalogOptions(s); err != nil {
+		if load, err = catalogOptions(ctx, s); err != nil {
 			return err
 		}
 	} else {
@@ -137,20 +136,17 @@ func contents(s *snapshot.Snapshot) string {
 		count(len(s.Destinations()), "destination"), count(len(s.Bundle().Files()), "file"))
 }
 
-// catalogOptions load every provider of the catalogue as a user's manifest would: with `use:` and secrets that are not set.
-func catalogOptions(s *settings) (snapshot.Options, error) {
+// catalogOptions load every provider of the catalogue as a user's manifest would: with `use:`, and with what its operator provides, none
+// of which is set.
+func catalogOptions(ctx context.Context, s *settings) (snapshot.Options, error) {
 	load := s.loadOptions(nil, environment{process: func(string) (string, bool) { return "", false }})
 	load.Manifest.NoEnv = true
-	entries, err := fs.ReadDir(manifests.FS(), ".")
+	bundle, err := catalogue(ctx)
 	if err != nil {
-		return load, failed(fmt.Errorf("reading the catalogue: %w", err))
+		return load, err
 	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		text := "kind: provider\nuse: " + e.Name() + "\nsecret: <<env.CATALOG_SECRET>>\n"
-		load.Manifest.Files = append(load.Manifest.Files, source.NewFile(e.Name()+".yaml", []byte(text)))
+	for _, doc := range bundle.Documents(manifest.Provider) {
+		load.Manifest.Files = append(load.Manifest.Files, source.NewFile(doc.Name+".yaml", []byte(useOf(doc, doc.Name).manifest)))
 	}
 	return load, nil
 }

@@ -154,13 +154,22 @@ func catalogue(t *testing.T) []string {
 	return names
 }
 
-// ordinaryWords are names of providers that are words of English, or ours, besides: inside of a sentence they name nobody. A string that
-// is nothing but such a word, or a header that begins with it, is a provider's name all the same.
-func ordinaryWords() map[string]string {
-	return map[string]string{
-		"box": "a thing", "checkout": "what git does", "close": "a verb", "custom": "an adjective", "dash": "a character", "front": "a side",
-		"headgate": "our own name", "line": "what files consist of", "linear": "an adjective", "meta": "a prefix, and a table of the store",
-		"notion": "an idea", "segment": "a part", "square": "a shape", "x": "a letter, and the beginning of most headers",
+// ordinaryWord is the name of a provider that is a word of English, or ours, besides: inside of a sentence it names nobody. A string
+// that is nothing but the word, or a header that begins with it, is a provider's name all the same, but in the files that are listed.
+type ordinaryWord struct {
+	why   string
+	files []string // "..." is everywhere
+}
+
+func ordinaryWords() map[string]ordinaryWord {
+	return map[string]ordinaryWord{
+		"box": {why: "a thing"}, "checkout": {why: "what git does"}, "close": {why: "a verb"}, "dash": {why: "a character"}, "front": {why: "a side"},
+		"line": {why: "what files consist of"}, "linear": {why: "an adjective"}, "meta": {why: "a prefix, and a table of the store"},
+		"notion": {why: "an idea"}, "segment": {why: "a part"}, "square": {why: "a shape"},
+		"cursor":   {why: "a place in a list, as the API calls it", files: []string{"..."}},
+		"custom":   {why: "an adjective, and a value in DiPeO's documents", files: []string{"engine/manifest/dipeo/pipeline.go"}},
+		"headgate": {why: "our own name", files: []string{"..."}},
+		"x":        {why: "a letter, and the beginning of most headers", files: []string{"..."}},
 	}
 }
 
@@ -198,9 +207,9 @@ func TestProvidersAreData(t *testing.T) {
 				continue
 			}
 			name := strings.ToLower(m[1])
-			_, isWord := ordinary[name]
+			known, isWord := ordinary[name]
 			switch {
-			case name == "x", isWord && i > 0, slices.Contains(purpose[file].names, name):
+			case isWord && i > 0, slices.Contains(known.files, "..."), slices.Contains(known.files, file), slices.Contains(purpose[file].names, name):
 			default:
 				return name
 			}

@@ -70,7 +70,9 @@ func TestEveryExampleLoads(t *testing.T) {
 		})
 		for _, f := range list.Sorted() {
 			isDefault := f.Rule == diag.DefaultSecret && f.Severity == diag.Warning && e.hints
-			if f.Severity != diag.Hint && !isDefault || !e.hints {
+			// What the seed says of Slack's signature is not all that Slack signs, which a finding is to say.
+			isSeeds := f.Rule == diag.DiffersFromCatalogue && e.dir == "seeds/dipeo"
+			if f.Severity != diag.Hint && !isDefault && !isSeeds || !e.hints {
 				t.Errorf("%s (dev %t): %s", e.dir, e.dev, f)
 			}
 		}

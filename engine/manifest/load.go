@@ -284,7 +284,7 @@ func (l *loader) common(d *Document) {
 	if n := d.Root.Get("name"); n != nil && n.IsScalar() && n.Kind != source.Null {
 		d.Name, d.NameSpan = n.Text, n.Span
 		l.checkName(d.Name, n)
-	} else if use := d.Root.Get("use"); d.Kind == Provider && use != nil && use.IsScalar() {
+	} else if use := d.Root.Get("use"); d.Kind == Provider && use != nil && use.IsScalar() && !ownFolder(d.home) {
 		d.Name, d.NameSpan = use.Text, use.Span
 	} else {
 		d.Name = fileName(d.home, d.Kind)
@@ -314,6 +314,12 @@ func (l *loader) common(d *Document) {
 			}
 		}
 	}
+}
+
+// ownFolder says whether a manifest has a folder of its own, as those of the catalogue have: NAME/provider.yaml below the manifest folder.
+func ownFolder(m *manifestFile) bool {
+	base := path.Base(m.name)
+	return strings.TrimSuffix(base, path.Ext(base)) == "provider" && path.Dir(m.name) != "."
 }
 
 // fileName is the name of a document that has none of its own.

@@ -3,6 +3,7 @@ package manifest_test
 import (
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/source"
@@ -67,5 +68,22 @@ func TestDocumentsKnowWhatStandsBesideThem(t *testing.T) {
 	}
 	if got := names(b.Beside(b.Find(manifest.Provider, "shop"), manifest.Provider)); !slices.Equal(got, []string{"hub"}) {
 		t.Errorf("beside shop stands %v, want hub alone", got)
+	}
+}
+
+func TestAProviderWithAFolderOfItsOwnIsNamedByIt(t *testing.T) {
+	t.Parallel()
+	base := "kind: provider\nname: base\n"
+	for file, want := range map[string]string{
+		"shop/provider.yaml": "shop", "a/b/hub/provider.yml": "hub", "shop/other.yaml": "base", "provider.yaml": "base", "shop.yaml": "base",
+	} {
+		o := manifest.Options{
+			Catalogue: fstest.MapFS{"base/provider.yaml": {Data: []byte(base)}},
+			Files:     []*source.File{source.NewFile(file, []byte("kind: provider\nuse: base\n"))},
+		}
+		b, list := manifest.Load(t.Context(), o)
+		if got := b.Names(manifest.Provider); list.Len() > 0 || !slices.Equal(got, []string{want}) {
+			t.Errorf("%s is named %v, want %s: %v", file, got, want, list.Sorted())
+		}
 	}
 }

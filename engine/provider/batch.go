@@ -20,6 +20,9 @@ func (p *Provider) items(r *Request) ([][]byte, *Refusal) {
 	if err != nil || !ok {
 		return nil, none("there is no " + p.eachText())
 	}
+	if string(list) == "null" && !p.each.IsZero() {
+		return nil, nil // how some write an empty list
+	}
 	out, ok, err := payload.Items(list, maxItems)
 	switch {
 	case errors.Is(err, payload.ErrTooManyItems):

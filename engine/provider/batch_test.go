@@ -61,7 +61,7 @@ func TestABatchBecomesAnEventForEachItem(t *testing.T) {
 		{"none", items, `{"events": [ ]}`, "ignored batch=true events=0\n  ignored empty_batch application/json {\"events\": [ ]}"},
 		{"no list", items, `{"event":[]}`, "422 schema_mismatch"},
 		{"a text for a list", items, `{"events":"a"}`, "422 schema_mismatch"},
-		{"null for a list", items, `{"events":null}`, "422 schema_mismatch"},
+		{"null for a list", items, `{"events":null}`, "ignored batch=true events=0\n  ignored empty_batch application/json {\"events\":null}"},
 		{"items without id or name", items, `{"events":[1,[]]}`, "accepted batch=true events=2\n  accepted no_delivery_id application/json 1\n  accepted no_delivery_id application/json []"},
 		{"a doubled name inside an item", items, `{"events":[{"id":1,"id":2}]}`, "400 invalid_json"},
 		{
@@ -269,5 +269,47 @@ func TestBadDocumentsAreFindingsWithTheirPlace(t *testing.T) {
 		if p != nil || !strings.Contains(listed(out), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, out.Sorted(), test.want)
 		}
+	}
+}
+
+func TestTheDocumentMayStandInAToken(t *testing.T) {
+	t.Parallel()
+	p := compile(t, "p.yaml", `kind: provider
+name: p
+signature: {algorithm: jwt-hs256, header: X-Token}
+secret: <<env.SECRET>>
+body: {from: "{claim:data}"}
+event: "{claim:kind}.{json:type}"
+delivery: {body: id}
+events:
+  - name: shop.order
+`)
+	r := &Request{}
+	r.Method, r.Header, r.Now = "POST", map[string][]string{}, now
+	r.Claims = []byte(`{"kind":"shop","data":"{\"type\":\"order\",\"id\":\"o1\"}"}`)
+	if err := p.scheme.Sign(&r.Request); err != nil {
+		t.Fatal(err)
+	}
+	token := r.Header.Get("X-Token")
+	want := "accepted batch=false events=1\nshop.order o1 accepted  application/json {\"type\":\"order\",\"id\":\"o1\"}"
+	if got := arrivals(t, p, ask("POST", "", "", "X-Token", token)); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if got := arrivals(t, p, ask("POST", "", "", "X-Token", token[:len(token)-4]+"AAAA")); got != "401 invalid_signature" {
+		t.Errorf("a changed token: got %s", got)
+	}
+	r.Claims = []byte(`{"kind":"shop"}`)
+	if err := p.scheme.Sign(&r.Request); err != nil {
+		t.Fatal(err)
+	}
+	if got := arrivals(t, p, ask("POST", "", "", "X-Token", r.Header.Get("X-Token"))); got != "422 schema_mismatch" {
+		t.Errorf("a token without a document: got %s", got)
+	}
+	s, err := p.Sign(Message{Body: []byte(`{"type":"order","id":"o1"}`), Now: now, Rule: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := p.Receive(t.Context(), ask("POST", "", string(s.Body), "X-Token", s.Header.Get("X-Token"))); d.Refusal != nil {
+		t.Errorf("what Sign made is refused: %+v", d.Refusal)
 	}
 }

@@ -94,7 +94,9 @@ func mentions(n *source.Node, word string) bool {
 		return false
 	}
 	return strings.Contains(n.Text, word) || slices.ContainsFunc(n.Items, func(item *source.Node) bool { return mentions(item, word) }) ||
-		slices.ContainsFunc(n.Entries, func(e source.Entry) bool { return strings.Contains(e.Key.Text, word+"}") || mentions(e.Value, word) })
+		slices.ContainsFunc(n.Entries, func(e source.Entry) bool {
+			return e.Key.Text == word || strings.Contains(e.Key.Text, word+"}") || mentions(e.Value, word)
+		})
 }
 
 // own gives the place to name in a finding that is the operator's to mend: the node's where the operator wrote it, else the name of

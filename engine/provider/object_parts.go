@@ -41,7 +41,7 @@ func ruleObject() *field.Object {
 			},
 			{Name: "strip", Type: field.Strings, Doc: "Prefixes that are taken off the secret before it is decoded.", Example: "whsec_"},
 			{Name: "fetch", Type: field.String, Doc: "A template of the https URL of the public key, certificate or key set. A configured secret takes its place.", Example: `"{json:SigningCertURL}"`},
-			{Name: "hosts", Type: field.Strings, Doc: "The hosts that `fetch` may ask; a `*` stands for a part of a name between two dots.", Example: `["sns.*.amazonaws.com"]`},
+			{Name: "hosts", Type: field.Strings, Doc: "The hosts that `fetch` may ask; a `*` stands for a part of a name between two dots.", Example: `["keys.*.acme.example"]`},
 			{
 				Name: "require", Type: field.Any, Example: `{"{claim:sha256}": "{body|sha256|hex}"}`,
 				Doc: "Templates that must be equal besides: a map, or a list of maps. They are compared in constant time.",
@@ -199,7 +199,7 @@ func challengeObject() *field.Object {
 				Name: "get", Type: field.String, Example: `"{json:SubscribeURL}"`,
 				Doc: "A template of an https URL that is asked for once before the answer; anything but 2xx is answered 503. It needs `hosts`.",
 			},
-			{Name: "hosts", Type: field.Strings, Doc: "The hosts that `get` may ask; a `*` stands for a part of a name between two dots.", Example: `["sns.*.amazonaws.com"]`},
+			{Name: "hosts", Type: field.Strings, Doc: "The hosts that `get` may ask; a `*` stands for a part of a name between two dots.", Example: `["keys.*.acme.example"]`},
 			{Name: "example", Type: field.Map, Object: exampleObject(), Doc: "The request that the provider sends, for `headgate send --handshake` and for tests."},
 		},
 	}

@@ -177,6 +177,9 @@ func (c *Config) compileStamp(out *diag.List) *stamp {
 		s.from = Short("header", t.Header, Part, c.Scope, out)
 	case t.From != nil:
 		s.from = ParsePart(t.From, c.Scope, out)
+		if s.from != nil && s.from.Uses("body") {
+			out.Errorf(diag.BadSignature, t.From.Span, "name where it stands, such as json:timestamp", "the whole body is no time")
+		}
 	default:
 		out.Errorf(diag.BadSignature, t.Node.Span, "add `header: X-Timestamp`, or `from: \"sig:t=\"` for an item of the signature list",
 			"nothing says where the timestamp stands")

@@ -31,7 +31,7 @@ func TestBadRulesAreFindingsWithTheirPlace(t *testing.T) {
 		{`signature: {algorithm: hmac-sha256, from: "{header:X}"}`, "write it without braces: header:X"},
 		{`signature: {algorithm: hmac-sha256, from: "headr:X"}`, "p.yaml:1:44: error[unknown-source]: there is no source \"headr\"; did you mean `header`?"},
 		{`signature: {algorithm: hmac-sha256, from: "header:X|hex"}`, "neither `??` nor `|` can stand here"},
-		{`signature: {algorithm: hmac-sha256, from: "body"}`, "`body` cannot stand in `from`"},
+		{`signature: {algorithm: hmac-sha256, from: "body"}`, "the whole body can be a token (jwt-…), and no signature of itself"},
 		{`signature: {algorithm: hmac-sha256, from: "sig:0"}`, "`sig` is a part of the signature list"},
 		{`signature: {algorithm: hmac-sha256, from: []}`, "`from` needs between 1 and 8 entries"},
 		{`signature: {algorithm: hmac-sha256, header: X, encoding: hexa}`, "there is no encoding \"hexa\"; did you mean `hex`?"},

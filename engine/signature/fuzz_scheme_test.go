@@ -70,7 +70,7 @@ func FuzzJWT(f *testing.F) {
 			if m, refusal := s.Verify(t.Context(), request("{}", "X-Sig", token)); refusal == nil {
 				t.Errorf("%+v accepted %q", m, token)
 			}
-			parsed, err := parseJWT(token, s.rules[0].algorithm.jwt)
+			parsed, err := s.rules[0].tokens.parse(token, s.rules[0].algorithm.jwt)
 			if err != nil {
 				continue
 			}

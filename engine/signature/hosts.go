@@ -38,7 +38,7 @@ func ParseHosts(n *source.Node, out *diag.List) *Hosts {
 		}
 		labels, message := parseHost(item)
 		if message != "" {
-			out.Errorf(diag.BadValue, item.Span, "write a host such as keys.example.com or sns.*.example.com", "%s", message)
+			out.Errorf(diag.BadValue, item.Span, "write a host such as keys.example.com or keys.*.example.com", "%s", message)
 			ok = false
 			continue
 		}

@@ -30,9 +30,22 @@ type jwt struct {
 	id string
 }
 
-// parseJWT takes a token apart and holds its header against the one algorithm that the rule has: what a token says of itself never
+// tokenReader finds what counts in a token.
+type tokenReader struct {
+	alg, crit, kid, exp, nbf, iat payload.Path
+}
+
+func newTokenReader() *tokenReader {
+	path := func(name string) payload.Path {
+		p, _ := payload.ParsePath(name) // a plain name is a path
+		return p
+	}
+	return &tokenReader{path("alg"), path("crit"), path("kid"), path("exp"), path("nbf"), path("iat")}
+}
+
+// parse takes a token apart and holds its header against the one algorithm that the rule has: what a token says of itself never
 // chooses how it is checked (RFC 8725 section 3.1). Its errors are for the operator and quote at most the header's algorithm.
-func parseJWT(text, algorithm string) (*jwt, error) {
+func (p *tokenReader) parse(text, algorithm string) (*jwt, error) {
 	if len(text) > maxJWTBytes {
 		return nil, fmt.Errorf("the token is longer than %d bytes", maxJWTBytes)
 	}
@@ -51,18 +64,18 @@ func parseJWT(text, algorithm string) (*jwt, error) {
 	if err := checkObject(header); err != nil {
 		return nil, fmt.Errorf("the token's header is no JSON object: %w", err)
 	}
-	alg, ok := member(header, "alg")
+	alg, ok := member(header, p.alg)
 	if !ok || alg != algorithm {
 		return nil, fmt.Errorf("the token's algorithm is %.20q, not %s", alg, algorithm)
 	}
 	// A header parameter that must be understood is one that this code does not (RFC 7515 section 4.1.11).
-	if raw, found, err := find(header, "crit"); err != nil || found {
+	if raw, found, err := p.crit.Find(header); err != nil || found {
 		return nil, fmt.Errorf("the token's header has a `crit` of %d bytes, which is not taken", len(raw))
 	}
 	if err := checkObject(decoded[1]); err != nil {
 		return nil, fmt.Errorf("the token's claims are no JSON object: %w", err)
 	}
-	id, _ := member(header, "kid")
+	id, _ := member(header, p.kid)
 	return &jwt{input: []byte(text[:len(parts[0])+1+len(parts[1])]), signature: decoded[2], claims: decoded[1], id: id}, nil
 }
 
@@ -76,21 +89,9 @@ func checkObject(body []byte) error {
 	return nil
 }
 
-func find(object []byte, name string) (raw []byte, ok bool, err error) {
-	path, err := payload.ParsePath(name)
-	if err != nil {
-		return nil, false, fmt.Errorf("finding %s: %w", name, err)
-	}
-	raw, ok, err = path.Find(object)
-	if err != nil {
-		return nil, false, fmt.Errorf("finding %s: %w", name, err)
-	}
-	return raw, ok, nil
-}
-
 // member gives a string of an object, and says whether it is there and a string.
-func member(object []byte, name string) (string, bool) {
-	raw, ok, err := find(object, name)
+func member(object []byte, path payload.Path) (string, bool) {
+	raw, ok, err := path.Find(object)
 	if err != nil || !ok || len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
@@ -113,7 +114,7 @@ func (s *Scheme) checkToken(ctx context.Context, r *rule, c *call) (*heldKey, *R
 		if taken++; taken > maxCandidates {
 			return nil, &Refusal{Class: InvalidSignature, Detail: "more tokens than are ever tried"}
 		}
-		t, err := parseJWT(item, r.algorithm.jwt)
+		t, err := r.tokens.parse(item, r.algorithm.jwt)
 		if err != nil {
 			detail = err.Error()
 			continue
@@ -173,25 +174,25 @@ func named(keys []heldKey, id string) []heldKey {
 	return out
 }
 
-// judgeClaims holds the times of a token (RFC 7519 section 4.1) against the clock.
-func judgeClaims(claims []byte, now time.Time) *Refusal {
+// judge holds the times of a token (RFC 7519 section 4.1) against the clock.
+func (p *tokenReader) judge(claims []byte, now time.Time) *Refusal {
 	at := float64(now.UnixNano()) / 1e9
 	for _, claim := range []struct {
-		name string
+		path payload.Path
 		bad  func(t float64) bool
 		says string
 	}{
-		{"exp", func(t float64) bool { return at >= t+jwtLeeway.Seconds() }, "the token ended %s ago"},
-		{"nbf", func(t float64) bool { return at < t-jwtLeeway.Seconds() }, "the token begins in %s"},
-		{"iat", func(t float64) bool { return at < t-jwtLeeway.Seconds() }, "the token was issued %s from now"},
+		{p.exp, func(t float64) bool { return at >= t+jwtLeeway.Seconds() }, "the token ended %s ago"},
+		{p.nbf, func(t float64) bool { return at < t-jwtLeeway.Seconds() }, "the token begins in %s"},
+		{p.iat, func(t float64) bool { return at < t-jwtLeeway.Seconds() }, "the token was issued %s from now"},
 	} {
-		raw, ok, err := find(claims, claim.name)
+		raw, ok, err := claim.path.Find(claims)
 		if err == nil && !ok {
 			continue
 		}
 		t, e := strconv.ParseFloat(string(raw), 64)
 		if err != nil || e != nil || math.IsNaN(t) || math.IsInf(t, 0) {
-			return &Refusal{Class: InvalidSignature, Detail: "the token's claim " + claim.name + " is no time"}
+			return &Refusal{Class: InvalidSignature, Detail: "the token's claim " + claim.path.String() + " is no time"}
 		}
 		if claim.bad(t) {
 			off := time.Duration(min(math.Abs(at-t), 1e9) * float64(time.Second)).Round(time.Second)

@@ -171,3 +171,18 @@ func TestATokenInTheBodyIsTheBody(t *testing.T) {
 		t.Errorf("got %s %+v, want the claims with times", m.Claims, refusal)
 	}
 }
+
+// A service may send nothing but a token, in which the event stands: Wix does.
+func TestABodyMayBeATokenItself(t *testing.T) {
+	t.Parallel()
+	s := scheme(t, "signature: {algorithm: jwt-hs256, from: body}", "a secret of the operator")
+	r := request(hs256("a secret of the operator", `{"alg":"HS256"}`, `{"data":"{\"id\":1}"}`))
+	match, refusal := s.Verify(t.Context(), r)
+	if refusal != nil || string(match.Claims) != `{"data":"{\"id\":1}"}` {
+		t.Fatalf("got claims %s, refusal %+v, want them and none", match.Claims, refusal)
+	}
+	r.Body = append(r.Body[:len(r.Body)-8], "AAAAAAAA"...)
+	if _, refusal := s.Verify(t.Context(), r); refusal == nil {
+		t.Error("another signature: got it accepted, want it refused")
+	}
+}

@@ -32,6 +32,7 @@ type rule struct {
 	keys    []heldKey
 	remote  *remote // nil where no key is fetched
 	require []equality
+	tokens  *tokenReader // nil where no token is checked
 	// first is the first secret's bytes, for keyed functions.
 	first []byte
 }
@@ -76,6 +77,9 @@ func (b *ruleCompiler) compile(index int) rule {
 		return r
 	}
 	r.name += " " + a.name
+	if a.jwt != "" {
+		r.tokens = newTokenReader()
+	}
 	if b.rule.When != nil {
 		r.when = ParseWhen(b.rule.When, b.scope, b.out)
 	}
@@ -152,6 +156,10 @@ func (b *ruleCompiler) origins() []origin {
 		case "header":
 			prefix, many := strings.CutSuffix(arg, "*")
 			o.header, o.many = textproto.CanonicalMIMEHeaderKey(prefix), many
+		case "body":
+			if a, _, ok := findAlgorithm(text(r.Algorithm)); ok && a.jwt == "" {
+				b.fail(r.From, "name where it stands, such as header:X-Signature", "the whole body can be a token (jwt-…), and no signature of itself")
+			}
 		case "sig":
 			b.fail(r.From, "name the header that the list stands in", "`sig` is a part of the signature list, so the list cannot come from it")
 		}

@@ -14,25 +14,16 @@ import (
 var ErrCannotSign = errors.New("this signature cannot be made from outside")
 
 // Sign makes of r what a genuine sender would send, with the first secret and at the time r.Now: the inverse of Verify. It signs by the
-// rule that applies to r as it is, or else by the first that can be made to apply. Besides the signature it writes the timestamp, what
+// rule whose `when` holds for r as it is, or else by the strongest that can be made to apply. Besides the signature it writes the timestamp, what
 // `when` and `require` ask for, and a nonce for each header and parameter that is signed and missing; an id that matters has to be
 // there before. Everything goes where the manifest reads it from: a header, the query (URL and PathQuery follow), a form or JSON body,
 // or Document and Item, which the caller then puts back into the body. Of a JWT r.Claims are the claims to start from.
 //
 // What Sign makes has been verified: an error leaves r as it was. An unsigned scheme changes nothing. r.Header is replaced, not changed.
 func (s *Scheme) Sign(r *Request) error {
-	order := make([]int, 0, len(s.rules)+1)
-	if applies := s.pick(r); applies != nil {
-		order = append(order, applies.index)
-	}
-	for i := range s.rules {
-		if !slices.Contains(order, i) {
-			order = append(order, i)
-		}
-	}
 	var first error
-	for _, i := range order {
-		err := s.SignRule(r, i)
+	for _, i := range s.signingOrder(r) {
+		err := s.signRule(r, i, false)
 		if err == nil {
 			return nil
 		}
@@ -43,8 +34,29 @@ func (s *Scheme) Sign(r *Request) error {
 	return first
 }
 
-// SignRule is Sign by the rule of that index.
-func (s *Scheme) SignRule(r *Request, index int) error {
+// signingOrder gives the rules as a careful sender would choose among them: the one whose `when` holds already, then those with the
+// fewest weaknesses; among equals the one that applies where nothing is changed, then the order of the list.
+func (s *Scheme) signingOrder(r *Request) []int {
+	order, weak := make([]int, len(s.rules)), make([]int, len(s.rules))
+	applies := s.pick(r)
+	for i := range s.rules {
+		rule := &s.rules[i]
+		order[i], weak[i] = i, 2*len(s.lint(rule))
+		switch {
+		case rule == applies && rule.when != nil:
+			weak[i] = -1
+		case rule != applies:
+			weak[i]++
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return weak[a] - weak[b] })
+	return order
+}
+
+// SignRule is Sign by the rule of that index. To make its `when` hold it changes the body as well, where Sign would take another rule.
+func (s *Scheme) SignRule(r *Request, index int) error { return s.signRule(r, index, true) }
+
+func (s *Scheme) signRule(r *Request, index int, asked bool) error {
 	if index < 0 || index >= len(s.rules) {
 		return fmt.Errorf("signing with rule %d of %d: %w", index, len(s.rules), ErrCannotSign)
 	}
@@ -58,7 +70,7 @@ func (s *Scheme) SignRule(r *Request, index int) error {
 		if draft.Header = r.Header.Clone(); draft.Header == nil {
 			draft.Header = http.Header{}
 		}
-		g := signer{scheme: s, rule: rule, signed: signed, r: &draft}
+		g := signer{scheme: s, rule: rule, signed: signed, asked: asked, r: &draft}
 		err := g.sign()
 		if err == nil {
 			draft.Claims = r.Claims // those of the token are found in the token
@@ -92,6 +104,7 @@ type signer struct {
 	scheme *Scheme
 	rule   *rule
 	signed *Template // nil where nothing of the request is
+	asked  bool      // this very rule is wanted
 	r      *Request
 	env    env
 	// list are the items that stand beside the signature.
@@ -105,7 +118,7 @@ func (g *signer) sign() error {
 	if err != nil {
 		return err
 	}
-	if g.rule.when != nil && !g.rule.when.Apply(g.r) {
+	if g.rule.when != nil && !g.apply(g.rule.when) {
 		return fmt.Errorf("the request is not one where %s: %w", g.rule.when.Text(), ErrCannotSign)
 	}
 	g.env = env{req: g.r, key: g.scheme.keyOf(g.rule), secret: held.text}
@@ -130,6 +143,26 @@ func (g *signer) sign() error {
 		return err
 	}
 	return g.place(g.rule.prefix() + text)
+}
+
+// apply makes the conditions hold, those on the body only where this very rule is wanted.
+func (g *signer) apply(w *When) bool {
+	if w.Apply(g.r) || !g.asked {
+		return w.Holds(g.r)
+	}
+	e := env{req: g.r}
+	for i := range w.conditions {
+		c := &w.conditions[i]
+		for j := range c.choices {
+			if c.holds(&e) {
+				break
+			}
+			if c.choices[j].kind == equal {
+				g.put(c.source.sole(), c.choices[j].text, false)
+			}
+		}
+	}
+	return w.Holds(g.r)
 }
 
 // key gives the key to sign with: the first configured one, else the newest learnt one.

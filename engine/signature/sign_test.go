@@ -216,7 +216,7 @@ func TestWhatCannotBeSignedIsAnError(t *testing.T) {
 	} {
 		r := request(`{"type":"mine","list":[]}`)
 		err := scheme(t, test.yaml, "secret").Sign(r)
-		if err == nil || !strings.Contains(err.Error(), test.want) {
+		if err == nil || !errors.Is(err, ErrCannotSign) && !strings.Contains(err.Error(), "is missing") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)
 		}
 		if len(r.Header) != 0 || string(r.Body) != `{"type":"mine","list":[]}` {
@@ -237,6 +237,54 @@ func TestWhatCannotBeSignedIsAnError(t *testing.T) {
 	none := request("{}")
 	if err := scheme(t, `signature: {algorithm: none}`).Sign(none); err != nil || len(none.Header) != 0 {
 		t.Errorf("an unsigned provider: got %v and %v, want nothing", err, none.Header)
+	}
+}
+
+func TestTheStrongestRuleSigns(t *testing.T) {
+	t.Parallel()
+	const (
+		signedTime = `algorithm: hmac-sha256, header: X-Sig, signed: "{ts}{body}"`
+		bodyAlone  = `algorithm: hmac-sha256, header: X-Sig`
+		bareToken  = `algorithm: token, header: X-Token`
+		at         = "\ntimestamp: {from: \"header:X-At?\"}"
+	)
+	for _, test := range []struct {
+		name, yaml string
+		headers    []string
+		want       int
+	}{
+		{"a timestamp before none", `signature: [{when: {header:X-At: "*"}, ` + signedTime + `}, {` + bodyAlone + `}]` + at, nil, 0},
+		{"a signature before a token", `signature: [{when: {header:X-Token: "*"}, ` + bareToken + `}, {` + signedTime + `}]` + at, nil, 1},
+		{"what the request says of itself", `signature: [{when: {header:X-Token: "*"}, ` + bareToken + `}, {` + signedTime + `}]` + at, []string{"X-Token", "x"}, 0},
+		{"the one that applies, among equals", `signature: [{when: {header:X-V: "1"}, ` + bodyAlone + `}, {` + bodyAlone + `}]`, nil, 1},
+	} {
+		s := scheme(t, test.yaml, "secret")
+		r := request("{}", test.headers...)
+		if err := s.Sign(r); err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		if m, refusal := s.Verify(t.Context(), r); refusal != nil || m.Index != test.want {
+			t.Errorf("%s: got %+v %+v, want rule %d", test.name, m, refusal, test.want)
+		}
+	}
+}
+
+func TestARuleThatIsAskedForMakesItsBody(t *testing.T) {
+	t.Parallel()
+	s := scheme(t, `signature:
+  - {when: {json:SignatureVersion: "1"}, algorithm: hmac-sha1, from: "json:Signature", signed: "{json:Message}"}
+  - {when: {json:SignatureVersion: ["2", "3"]}, algorithm: hmac-sha256, from: "json:Signature", signed: "{json:Message}"}`, "secret")
+	for rule, version := range []string{"1", "2"} {
+		r := request(`{"Message":"m","SignatureVersion":"x"}`)
+		if err := s.Sign(r); !errors.Is(err, ErrCannotSign) {
+			t.Errorf("without asking for a rule: got %v, want ErrCannotSign", err)
+		}
+		if err := s.SignRule(r, rule); err != nil {
+			t.Fatal(err)
+		}
+		if m, refusal := s.Verify(t.Context(), r); refusal != nil || m.Index != rule || !strings.Contains(string(r.Body), `"SignatureVersion":"`+version+`"`) {
+			t.Errorf("rule %d: got %+v %+v for %s", rule, m, refusal, r.Body)
+		}
 	}
 }
 

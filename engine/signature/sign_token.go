@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 // tokenLife is how long a token is good that Sign makes.
 const tokenLife = 5 * time.Minute
 
-// startClaims begins a token with the claims that the caller has and the times that every token should have.
+// startClaims begins a token with the claims that the caller has, and the times and the id that every token should have.
 func (g *signer) startClaims() {
 	if g.rule.algorithm.jwt == "" {
 		return
@@ -21,11 +22,9 @@ func (g *signer) startClaims() {
 	if checkObject(g.claims) != nil {
 		g.claims = []byte("{}")
 	}
-	for _, claim := range []struct {
-		name string
-		at   time.Time
-	}{{"iat", g.r.Now}, {"exp", g.r.Now.Add(tokenLife)}} {
-		if claims, ok := setJSON(g.claims, claim.name, []byte(strconv.FormatInt(claim.at.Unix(), 10))); ok {
+	seconds := func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+	for _, claim := range [][2]string{{"iat", seconds(g.r.Now)}, {"exp", seconds(g.r.Now.Add(tokenLife))}, {"jti", `"` + rand.Text() + `"`}} {
+		if claims, ok := setJSON(g.claims, claim[0], []byte(claim[1])); ok {
 			g.claims = claims
 		}
 	}

@@ -75,7 +75,7 @@ func sources() []sourceType {
 		proofs = Signed | Require | Lets
 	)
 	return []sourceType{
-		{"body", "body", "the raw bytes of the body, before any decoding", never, pieces, true, unbound(readBody)},
+		{"body", "body", "the raw bytes of the body, before any decoding", never, pieces | Part, true, unbound(readBody)},
 		{"method", "method", "the request's method, such as POST", never, requests | bare, false, unbound(readMethod)},
 		{"url", "url", "the public URL with its query, from the settings (`public_url`), never from the Host header", never, requests, false, located("url", readURL)},
 		{"endpoint", "endpoint", "the public URL without its query", never, requests, false, located("endpoint", readEndpoint)},

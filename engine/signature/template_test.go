@@ -232,7 +232,7 @@ func TestPartsMayBeOptionalOrSeveralHeaders(t *testing.T) {
 		{"header:X|hex", "", false, "neither `??` nor `|` can stand here"},
 		{"{header:X}", "", false, "a single source is wanted here; write it without braces: header:X"},
 		{"header:*", "", false, "a name that ends in *"},
-		{"body", "", false, "`body` cannot stand in `from`; what can: method, header, query, form, json, xml, outer, item, sig"},
+		{"ts", "", false, "`ts` cannot stand here: it belongs to the signed string, `require` and `let`"},
 	}
 	for _, test := range tests {
 		var out diag.List

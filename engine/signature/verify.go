@@ -133,7 +133,7 @@ func (s *Scheme) verify(ctx context.Context, rule *rule, c *call, r *Request) (M
 		}
 	}
 	if rule.algorithm.jwt != "" {
-		if refusal := judgeClaims(c.env.claims, r.Now); refusal != nil {
+		if refusal := rule.tokens.judge(c.env.claims, r.Now); refusal != nil {
 			return Match{}, refusal
 		}
 	}

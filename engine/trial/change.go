@@ -49,22 +49,18 @@ func (c change) apply(r *sent, other *sent) error {
 	return nil
 }
 
-// put writes values into the body, which is JSON.
+// put writes values into the body, which is JSON; what is missing on the way is added.
 func put(r *sent, edits []edit) error {
 	for _, e := range edits {
 		path, err := payload.ParsePath(e.path)
 		if err != nil {
 			return fmt.Errorf("`%s` is no path: %w", e.path, err)
 		}
-		raw, ok, err := path.Find(r.body)
-		if err != nil || !ok || len(raw) == 0 {
-			return fmt.Errorf("the body has nothing at `%s`", e.path)
+		body, err := path.Put(r.body, e.value)
+		if err != nil {
+			return fmt.Errorf("putting a value at `%s`: %w", e.path, err)
 		}
-		at := 0
-		for &r.body[at] != &raw[0] { // raw is a part of the body
-			at++
-		}
-		r.body = slices.Concat(r.body[:at], e.value, r.body[at+len(raw):])
+		r.body = body
 	}
 	return nil
 }

@@ -79,9 +79,12 @@ func TestAnEditKeepsTheOtherBytes(t *testing.T) {
 	if want := "{ \"a\": [1,  {\"b\":\"y\"}],\n\"c\" : {\"d\":1} }"; err != nil || string(r.body) != want {
 		t.Errorf("got %s, %v; want %s", r.body, err, want)
 	}
-	for _, path := range []string{"nothing", "a.7", "a..b"} {
+	if err := (change{edits: []edit{{path: "new", value: []byte("1")}}}).apply(r, nil); err != nil || !strings.Contains(string(r.body), `"new":1`) {
+		t.Errorf("got %s, %v; want a new member", r.body, err)
+	}
+	for _, path := range []string{"a.1.b.c", "a..b"} {
 		if err := (change{edits: []edit{{path: path, value: []byte("1")}}}).apply(r, nil); err == nil {
-			t.Errorf("%q was changed, and is not there", path)
+			t.Errorf("%q was changed, and cannot be there", path)
 		}
 	}
 }

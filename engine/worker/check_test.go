@@ -62,7 +62,10 @@ schema_policy: reject
 		want           []event.Finding
 	}{
 		{"strict", "order", []event.Finding{{Rule: "required", Message: "missing property 'id'"}}},
-		{"strict", "free", nil}, {"strict", "other", nil}, {"early", "order", nil}, {"nobody", "order", nil},
+		{"strict", "free", nil},
+		{"strict", "other", nil},
+		{"early", "order", nil},
+		{"nobody", "order", nil},
 	} {
 		if got := g.keeper.Findings(&event.Event{Provider: test.provider, Name: test.name}, value); !slices.Equal(got, test.want) {
 			t.Errorf("%s %s: got %v, want %v", test.provider, test.name, got, test.want)

@@ -32,10 +32,10 @@ func sections() map[string]func(context.Context) (string, error) {
 			return pairsTable("function", "gives", rows)
 		}),
 		"algorithms": plain(algorithmsTable),
-		"encodings": plain(func() string { return pairsTable("encoding", "is", signature.Encodings()) }),
-		"keys":      plain(func() string { return pairsTable("`key`", "the secret is", signature.KeyForms()) }),
-		"units":     plain(func() string { return pairsTable("unit", "is", signature.Units()) }),
-		"catalogue": catalogueTable,
+		"encodings":  plain(func() string { return pairsTable("encoding", "is", signature.Encodings()) }),
+		"keys":       plain(func() string { return pairsTable("`key`", "the secret is", signature.KeyForms()) }),
+		"units":      plain(func() string { return pairsTable("unit", "is", signature.Units()) }),
+		"catalogue":  catalogueTable,
 	}
 }
 

@@ -15,14 +15,16 @@ func TestARequestIsWrittenAsACommand(t *testing.T) {
 		want    string
 	}{
 		{
-			"a text", admin.SignedRequest{Method: "POST", URL: "http://h/w?a=1&b=2", Header: http.Header{"B": {"it's"}, "A": {"1", "2"}}, Body: []byte("@it's\n")},
+			"a text",
+			admin.SignedRequest{Method: "POST", URL: "http://h/w?a=1&b=2", Header: http.Header{"B": {"it's"}, "A": {"1", "2"}}, Body: []byte("@it's\n")},
 			"curl -X POST 'http://h/w?a=1&b=2' \\\n  -H 'A: 1' \\\n  -H 'A: 2' \\\n  -H 'B: it'\\''s' \\\n  --data-raw '@it'\\''s\n'",
 		},
 		{"nothing", admin.SignedRequest{Method: "GET", URL: "http://h/w"}, "curl -X GET 'http://h/w'"},
 		{"a question for headers", admin.SignedRequest{Method: "HEAD", URL: "http://h/w"}, "curl --head 'http://h/w'"},
 		{"an empty header", admin.SignedRequest{Method: "GET", URL: "http://h/w", Header: http.Header{"A": {""}}}, "curl -X GET 'http://h/w' \\\n  -H 'A;'"},
 		{
-			"bytes", admin.SignedRequest{Method: "POST", URL: "http://h/w", Body: []byte("a\x00")},
+			"bytes",
+			admin.SignedRequest{Method: "POST", URL: "http://h/w", Body: []byte("a\x00")},
 			"printf %s 'YQA=' | base64 -d | curl -X POST 'http://h/w' \\\n  --data-binary @-",
 		},
 	} {

@@ -1,6 +1,7 @@
 package trial_test
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -309,4 +310,46 @@ func TestTheWholeCatalogueLoadsAsOneFolder(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("no provider is named %v", slices.Sorted(maps.Keys(want)))
 	}
+}
+
+// What GET /webhooks/NAME/test answers follows from the manifest, for each provider.
+func TestTheTestEndpointTellsWhatTheManifestSays(t *testing.T) {
+	t.Parallel()
+	eachProvider(t, func(t *testing.T, c catalogued) {
+		info := c.provider.Info()
+		if info.Provider != c.name || !info.WebhookSupport || !strings.HasPrefix(info.WebhookURL, "/webhooks/"+c.name) {
+			t.Errorf("got provider %q, support %t, URL %q; want %q, true, /webhooks/%s", info.Provider, info.WebhookSupport, info.WebhookURL, c.name, c.name)
+		}
+		var want []string
+		for _, e := range c.doc.Root.Get("events").Items {
+			want = append(want, text(e.Get("name"))+" "+text(e.Get("description"))+fmt.Sprint(e.Get("schema") != nil))
+		}
+		var got []string
+		for _, e := range info.SupportedEvents {
+			got = append(got, e.Name+" "+e.Description+fmt.Sprint(e.HasSchema))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got events %v, want %v", got, want)
+		}
+		rule := c.doc.Root.Get("signature")
+		if rule.Kind == source.List {
+			rule = rule.Items[0]
+		}
+		if unsigned := text(rule) == "none" || text(rule.Get("algorithm")) == "none"; info.SignatureValidation == unsigned {
+			t.Errorf("got signature_validation %t, want %t", info.SignatureValidation, !unsigned)
+		}
+		header := text(rule.Get("header"))
+		froms := []*source.Node{rule.Get("from")}
+		if n := rule.Get("from"); n != nil && n.Kind == source.List {
+			froms = n.Items
+		}
+		for _, from := range froms {
+			if h, ok := strings.CutPrefix(text(from), "header:"); ok && header == "" {
+				header = h
+			}
+		}
+		if got := info.SignatureHeader; header == "" && got != nil || header != "" && (got == nil || *got != header) {
+			t.Errorf("got signature_header %v, want %q", got, header)
+		}
+	})
 }

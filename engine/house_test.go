@@ -165,7 +165,7 @@ func ordinaryWords() map[string]ordinaryWord {
 	return map[string]ordinaryWord{
 		"box": {why: "a thing"}, "checkout": {why: "what git does"}, "close": {why: "a verb"}, "dash": {why: "a character"}, "front": {why: "a side"},
 		"line": {why: "what files consist of"}, "linear": {why: "an adjective"}, "meta": {why: "a prefix, and a table of the store"},
-		"notion": {why: "an idea"}, "segment": {why: "a part"}, "square": {why: "a shape"},
+		"notion": {why: "an idea, and a node type of DiPeO's", files: []string{"engine/manifest/dipeo/dipeo.go"}}, "segment": {why: "a part"}, "square": {why: "a shape"},
 		"cursor":   {why: "a place in a list, as the API calls it", files: []string{"..."}},
 		"custom":   {why: "an adjective, and a value in DiPeO's documents", files: []string{"engine/manifest/dipeo/pipeline.go"}},
 		"headgate": {why: "our own name", files: []string{"..."}},

@@ -292,7 +292,7 @@ func (c *compiler) handshakeExample(v *field.Values) *handshakeExample {
 	case v.Has("body"):
 		e.body = []byte(v.String("body"))
 	case v.Has("json"):
-		b, err := payload.Encode(plain(v.Node("json")))
+		b, err := payload.Encode(field.Plain(v.Node("json")))
 		if err != nil {
 			c.out.Errorf(diag.BadExample, v.Span("json"), "", "the example: %s", err)
 		}

@@ -2,12 +2,11 @@ package provider
 
 import (
 	"fmt"
-	"math"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/source"
 )
@@ -130,7 +129,7 @@ func (c *compiler) exampleBytes(n *source.Node) ([]byte, error) {
 		if c.p.formats[0] == payload.Form {
 			return formOf(n)
 		}
-		return payload.Encode(plain(n))
+		return payload.Encode(field.Plain(n))
 	}
 	if isExampleText(n.Text) {
 		return []byte(n.Text), nil // DiPeO writes examples as JSON text
@@ -171,44 +170,4 @@ func formOf(n *source.Node) ([]byte, error) {
 		b.WriteString(url.QueryEscape(e.Key.Text) + "=" + url.QueryEscape(e.Value.Text))
 	}
 	return []byte(b.String()), nil
-}
-
-// plain gives a node's value as payload.Encode takes it.
-func plain(n *source.Node) any {
-	switch n.Kind {
-	case source.Map:
-		out := make(map[string]any, len(n.Entries))
-		for _, e := range n.Entries {
-			out[e.Key.Text] = plain(e.Value)
-		}
-		return out
-	case source.List:
-		out := make([]any, len(n.Items))
-		for i, item := range n.Items {
-			out[i] = plain(item)
-		}
-		return out
-	case source.Bool:
-		return strings.EqualFold(n.Text, "true")
-	case source.Null:
-		return nil
-	case source.Int, source.Float:
-		if payload.Check([]byte(n.Text), payload.Limits{}) == nil {
-			return payload.Number(n.Text)
-		}
-		return yamlNumber(n.Text)
-	}
-	return n.Text
-}
-
-// yamlNumber reads what YAML takes for a number and JSON does not, such as 0x1f or 1_000.
-func yamlNumber(text string) any {
-	text = strings.ReplaceAll(text, "_", "")
-	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
-		return n
-	}
-	if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
-		return f
-	}
-	return text
 }

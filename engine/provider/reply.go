@@ -313,7 +313,7 @@ func (w *jsonWriter) value(n *source.Node, depth int) {
 			w.literal = append(w.literal, '"')
 		}
 	default:
-		w.encode(plain(n))
+		w.encode(field.Plain(n))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/source"
@@ -63,7 +64,7 @@ var _ jsonschema.URLLoader = (*schemaSource)(nil)
 
 func (s *schemaSource) read() error {
 	if !s.node.IsScalar() {
-		s.url, s.value = schemaBase+"inline.json", plain(s.node)
+		s.url, s.value = schemaBase+"inline.json", field.Plain(s.node)
 		return nil
 	}
 	t := s.node.Text

@@ -101,7 +101,7 @@ func (j *judgement) payload(first *event.Event) {
 		return
 	}
 	if len(j.o.events) == 0 {
-		j.fail(n.Span, "payload", "no event", show(plain(n)))
+		j.fail(n.Span, "payload", "no event", show(field.Plain(n)))
 		return
 	}
 	j.compare("payload", pipeline.Decode(first), n, false)
@@ -141,7 +141,7 @@ func (j *judgement) reply() {
 	if n := r.Node("json"); n != nil {
 		got, err := payload.Decode(body)
 		if err != nil {
-			j.fail(n.Span, "reply.json", strconv.Quote(cut(string(body)))+", which is no JSON", show(plain(n)))
+			j.fail(n.Span, "reply.json", strconv.Quote(cut(string(body)))+", which is no JSON", show(field.Plain(n)))
 		} else {
 			j.compare("reply.json", got, n, true)
 		}

@@ -8,40 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/source"
 )
-
-// plain gives a node's value as payload.Encode takes it.
-func plain(n *source.Node) any {
-	switch n.Kind {
-	case source.Map:
-		out := make(map[string]any, len(n.Entries))
-		for _, e := range n.Entries {
-			out[e.Key.Text] = plain(e.Value)
-		}
-		return out
-	case source.List:
-		out := make([]any, len(n.Items))
-		for i, item := range n.Items {
-			out[i] = plain(item)
-		}
-		return out
-	case source.Bool:
-		return strings.EqualFold(n.Text, "true")
-	case source.Null:
-		return nil
-	case source.Int, source.Float:
-		if payload.Check([]byte(n.Text), payload.Limits{}) == nil {
-			return payload.Number(n.Text)
-		}
-		if f, ok := new(big.Float).SetString(strings.ReplaceAll(n.Text, "_", "")); ok { // 0x1f, 1_000
-			x, _ := f.Float64()
-			return x
-		}
-	}
-	return n.Text
-}
 
 // encoded writes a node as JSON, its keys in the order written.
 func encoded(n *source.Node) ([]byte, error) {
@@ -77,7 +47,7 @@ func encoded(n *source.Node) ([]byte, error) {
 		}
 		return append(out, ']'), nil
 	}
-	return payload.Encode(plain(n))
+	return payload.Encode(field.Plain(n))
 }
 
 // mismatch is a place where two values differ.
@@ -113,7 +83,7 @@ func (c *comparison) value(path string, got any, want *source.Node) {
 			c.value(fmt.Sprintf("%s[%d]", path, i), list[i], item)
 		}
 	default:
-		if !same(got, plain(want)) {
+		if !same(got, field.Plain(want)) {
 			c.differ(path, show(got), want)
 		}
 	}
@@ -140,7 +110,7 @@ func (c *comparison) object(path string, got map[string]any, want *source.Node) 
 }
 
 func (c *comparison) differ(path, got string, want *source.Node) {
-	c.found = append(c.found, mismatch{path: path, node: want, got: got, want: show(plain(want))})
+	c.found = append(c.found, mismatch{path: path, node: want, got: got, want: show(field.Plain(want))})
 }
 
 // same compares scalars; a number is the same however it is written.

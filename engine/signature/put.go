@@ -204,9 +204,9 @@ func nonce(r *Request, name string) string {
 	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-// headerNames gives the names of the headers that are there once, in lower case and sorted, as a list of signed headers.
-func headerNames(h http.Header) string {
-	var out []string
+// headerNames gives the names of the headers that are there once and of the one that is to hold the list, in lower case and sorted.
+func headerNames(h http.Header, list string) string {
+	out := []string{strings.ToLower(list)}
 	for name, values := range h {
 		if len(values) == 1 {
 			out = append(out, strings.ToLower(name))

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -223,6 +224,9 @@ func (d *draft) deliveryInside(id string) (done bool) {
 			text = id + "." + strconv.Itoa(i)
 		}
 		for _, where := range t.Args(source) {
+			if d.names(source, where) {
+				continue
+			}
 			if out, ok := putText(content, where, text, false); ok {
 				done = true
 				return out, nil
@@ -232,6 +236,9 @@ func (d *draft) deliveryInside(id string) (done bool) {
 			text = randomID()
 		}
 		for _, name := range t.Args("form") {
+			if d.names("form", name) {
+				continue
+			}
 			if out, ok := putField(content, name, text); ok {
 				done = true
 				return out, nil
@@ -240,6 +247,11 @@ func (d *draft) deliveryInside(id string) (done bool) {
 		return content, nil
 	})
 	return done && err == nil
+}
+
+// names says whether a part of the request names the event, so that an id written there would be another event.
+func (d *draft) names(source, arg string) bool {
+	return d.p.event != nil && slices.Contains(d.p.event.Args(source), arg)
 }
 
 // deliveryOutside writes a delivery id into the header, the parameter or the wrapping that carries it. An id that is worked out of the

@@ -81,7 +81,7 @@ func (e *Engine) newListeners() error {
 	}
 	e.admin, err = admin.New(admin.Options{
 		Addr: e.o.AdminAddr, HealthAddr: e.o.HealthAddr, Token: e.o.AdminToken, MetricsPublic: e.o.MetricsPublic,
-		Reader: e.store, Gateway: gateway{e}, Metrics: e.metrics.Handler(), Logger: e.component("admin"),
+		Reader: e.store, Gateway: gateway{e}, Learned: e.vault, Metrics: e.metrics.Handler(), Logger: e.component("admin"),
 	})
 	return err
 }

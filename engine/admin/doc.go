@@ -1,7 +1,7 @@
 // Package admin is the operator's door: probes, metrics and the JSON API under /api/v1, on a listener of its own.
 //
-// It holds no rules of the business: it reads through [Reader] and asks [Gateway], and turns what they say into documents
-// ([Event], [Run], [Status]) and codes. Every route stands in one table (routes.go), from which the router, the access rule and
+// It holds no rules of the business: it reads through [Reader], asks [Gateway] and [Learned], and turns what they say into
+// documents ([Event], [Run], [Status]) and codes. Every route stands in one table (routes.go), from which the router, the access rule and
 // the OpenAPI page are made; a route that is not in the table does not exist.
 //
 //	probes (/healthz, /readyz)   open; also on the health listener, which may be reached from elsewhere

@@ -19,6 +19,7 @@ import (
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/vault"
 )
 
 const token = "headgate_0123456789abcdef"
@@ -133,20 +134,45 @@ func (g *gateway) Sign(_ context.Context, m admin.Message) (admin.SignedRequest,
 	return g.sign(m)
 }
 
+// learned is what providers handed over.
+type learned struct {
+	mu   sync.Mutex
+	all  []vault.Entry
+	fail error
+}
+
+func (l *learned) List(context.Context) ([]vault.Entry, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all), l.fail
+}
+
+func (l *learned) Drop(_ context.Context, provider string) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return 0, l.fail
+	}
+	before := len(l.all)
+	l.all = slices.DeleteFunc(l.all, func(e vault.Entry) bool { return e.Provider == provider })
+	return before - len(l.all), nil
+}
+
 // world is a server's options with the fakes behind them, and a client.
 type world struct {
 	admin.Options
 	records *records
 	gateway *gateway
+	learned *learned
 	handler http.Handler
 }
 
 // newWorld makes options on a loopback address without a token; tests change them before they ask.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{records: &records{bodies: map[event.ID][]byte{}}, gateway: &gateway{ready: true}}
+	w := &world{records: &records{bodies: map[event.ID][]byte{}}, gateway: &gateway{ready: true}, learned: &learned{}}
 	w.Options = admin.Options{
-		Addr: "127.0.0.1:0", Reader: w.records, Gateway: w.gateway, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: instant,
+		Addr: "127.0.0.1:0", Reader: w.records, Gateway: w.gateway, Learned: w.learned, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: instant,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "headgate_up 1\n") }),
 	}
 	return w

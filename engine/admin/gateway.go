@@ -11,6 +11,7 @@ import (
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/vault"
 )
 
 // ErrHeld is what Gateway.Reload gives for manifests that would leave nothing at all: they wait for a person's yes.
@@ -25,6 +26,12 @@ type Reader interface {
 	Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error)
 	Rejections(ctx context.Context, q store.RejectionQuery) (store.RejectionPage, error)
 	Retry(ctx context.Context, request string, id run.ID, revision string) error
+}
+
+// Learned are the secrets that providers handed over in handshakes. The contracts are those of vault.Vault.
+type Learned interface {
+	List(ctx context.Context) ([]vault.Entry, error)
+	Drop(ctx context.Context, provider string) (int, error)
 }
 
 // Gateway is the running gateway as the API sees it. All methods may be called by many goroutines at once.

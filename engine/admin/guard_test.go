@@ -50,6 +50,7 @@ func TestNewNamesTheFieldThatIsMissing(t *testing.T) {
 		"Addr":    func(o *admin.Options) { o.Addr = "" },
 		"Reader":  func(o *admin.Options) { o.Reader = nil },
 		"Gateway": func(o *admin.Options) { o.Gateway = nil },
+		"Learned": func(o *admin.Options) { o.Learned = nil },
 		"Metrics": func(o *admin.Options) { o.Metrics = nil },
 		"Logger":  func(o *admin.Options) { o.Logger = nil },
 	} {
@@ -64,7 +65,7 @@ func TestNewNamesTheFieldThatIsMissing(t *testing.T) {
 func TestEveryRouteButTheProbesNeedsTheToken(t *testing.T) {
 	t.Parallel()
 	for _, rt := range admin.RoutesOf() {
-		path := strings.ReplaceAll(rt.Path, "{id}", "nothing")
+		path := strings.NewReplacer("{id}", "nothing", "{provider}", "nothing").Replace(rt.Path)
 		wantOpen := path == "/healthz" || path == "/readyz"
 		if rt.Open != wantOpen {
 			t.Errorf("%s: open is %v, want %v", rt.Path, rt.Open, wantOpen)
@@ -209,6 +210,7 @@ func TestWritesOfOtherSitesPagesAreRefused(t *testing.T) {
 	for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example"} {
 		w.ask(t, "POST", "/api/v1/reload", "", header).check(t, http.StatusForbidden, "cross_origin")
 	}
+	w.ask(t, "DELETE", "/api/v1/learned/acme", "", "Origin: https://evil.example").check(t, http.StatusForbidden, "cross_origin")
 	w.ask(t, "POST", "/api/v1/sign", `{"provider":"acme"}`, "Content-Type: text/plain").
 		check(t, http.StatusUnsupportedMediaType, "unsupported_media_type")
 	w.ask(t, "POST", "/api/v1/sign", `{"provider":"acme"}`, "Content-Type: application/x-www-form-urlencoded").
@@ -219,8 +221,11 @@ func TestOtherMethodsAreRefusedWithWhatIsAllowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, rt := range admin.RoutesOf() {
-		path := strings.ReplaceAll(rt.Path, "{id}", "nothing")
+		path := strings.NewReplacer("{id}", "nothing", "{provider}", "nothing").Replace(rt.Path)
 		for _, method := range []string{"PUT", "DELETE", "PATCH"} {
+			if method == rt.Method {
+				continue
+			}
 			a := w.ask(t, method, path, "")
 			a.check(t, http.StatusMethodNotAllowed, "method_not_allowed")
 			if allow := a.Header().Get("Allow"); !strings.Contains(allow, rt.Method) {

@@ -34,6 +34,7 @@ type param struct {
 type api struct {
 	reader        Reader
 	gateway       Gateway
+	learned       Learned
 	metrics       http.Handler
 	alive         func() error
 	log           *slog.Logger
@@ -123,6 +124,15 @@ func (a *api) routes() []route {
 			method: http.MethodGet, path: "/api/v1/explain/{id}", handle: a.explain,
 			summary: "What became of a request: why it was refused, or its events with their runs and what each run read.",
 			params:  []param{id("A request's id (X-Request-Id), an event's id, or the execution_id that its sender got.")},
+		},
+		{
+			method: http.MethodGet, path: "/api/v1/learned", handle: a.listLearned,
+			summary: "The secrets that providers handed over in handshakes, by provider, the oldest first: a digest of each, never the secret.",
+		},
+		{
+			method: http.MethodDelete, path: "/api/v1/learned/{provider}", handle: a.dropLearned,
+			summary: "Drops all that a provider handed over, for good and at once. 404 where there is nothing of that provider.",
+			params:  []param{{name: "provider", in: "path", doc: "A provider's name; it need not be in the manifests any more."}},
 		},
 		{
 			method: http.MethodPost, path: "/api/v1/reload", handle: a.reload,

@@ -39,9 +39,10 @@ type Options struct {
 	Token secret.Value
 	// MetricsPublic lets /metrics be read without the token.
 	MetricsPublic bool
-	// Reader and Gateway are required.
+	// Reader, Gateway and Learned are required.
 	Reader  Reader
 	Gateway Gateway
+	Learned Learned
 	// Metrics answers /metrics. Required.
 	Metrics http.Handler
 	// Alive, where not nil, says why the process no longer makes progress; /healthz answers 503 then. It must be cheap.
@@ -81,6 +82,8 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("admin.Options.Reader is required")
 	case o.Gateway == nil:
 		return nil, errors.New("admin.Options.Gateway is required")
+	case o.Learned == nil:
+		return nil, errors.New("admin.Options.Learned is required")
 	case o.Metrics == nil:
 		return nil, errors.New("admin.Options.Metrics is required")
 	case o.Logger == nil:
@@ -103,7 +106,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o}
 	api := &api{
-		reader: o.Reader, gateway: o.Gateway, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
+		reader: o.Reader, gateway: o.Gateway, learned: o.Learned, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
 		metricsPublic: o.MetricsPublic,
 	}
 	fails := newThrottle(o.Now) // of both listeners together

@@ -112,8 +112,10 @@ type Header struct {
 type Verification struct {
 	// Rule is the signature rule that held, e.g. "signature[0] hmac-sha256"; "none" for an unsigned provider.
 	Rule string `json:"rule"`
-	// Secret is the index of the secret that held, from 0.
+	// Secret is the index of the secret that held, from 0: among those of the manifest, or among the learnt ones where Learned.
 	Secret int `json:"secret"`
+	// Learned says that the provider handed the secret over in a handshake.
+	Learned bool `json:"learned,omitempty"`
 }
 
 // Finding is one way in which an event's content differs from its schema. It tells where and against which rule, never the value.

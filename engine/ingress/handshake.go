@@ -21,7 +21,7 @@ func (x *exchange) shake(p *provider.Provider, r *provider.Request, h *provider.
 		return
 	}
 	// Each costs a write or a request of ours, and a stranger may ask for it.
-	if _, ok := x.quota.take(x.name+"/"+answerHandshake, x.arrived); !ok {
+	if !x.quota.take(x.name+"/"+answerHandshake, x.arrived) {
 		x.limited(p, r, time.Second/quotaRate)
 		return
 	}

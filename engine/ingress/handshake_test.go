@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/store/memory"
 )
 
 // others are providers with what the acme provider lacks.
@@ -71,14 +74,21 @@ func (a *asked) Confirm(_ context.Context, url string) error { return a.note("co
 
 // recorder remembers rejections.
 type recorder struct {
-	mu  sync.Mutex
-	all []store.Rejection
+	mu      sync.Mutex
+	all     []store.Rejection
+	counted int
 }
 
 func (r *recorder) Reject(one store.Rejection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, one)
+}
+
+func (r *recorder) Count(store.Rejection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counted++
 }
 
 func (r *recorder) last(t testing.TB) store.Rejection {
@@ -331,14 +341,14 @@ func TestRefusalsAreRecordedAndCounted(t *testing.T) {
 		for range 100 {
 			g.send("POST", "/webhooks/batch?token=canary", body, "X-Sig", strings.Repeat("0", 64), "Content-Type", "text/x", "User-Agent", "Acme/1", "Authorization", "canary")
 		}
-		if len(rec.all) != quotaBurst {
-			t.Errorf("%d of 100 refusals were recorded, want %d", len(rec.all), quotaBurst)
+		if len(rec.all) != quotaBurst || rec.counted != 100-quotaBurst {
+			t.Errorf("of 100 refusals %d were recorded and %d counted, want %d recorded", len(rec.all), rec.counted, quotaBurst)
 		}
 		<-time.After(2 * time.Second)
 		g.send("POST", "/webhooks/batch", body, "X-Sig", "zz")
 		got := rec.last(t)
-		if got.Count != 100-quotaBurst+1 {
-			t.Errorf("the next record counts %d, want %d", got.Count, 100-quotaBurst+1)
+		if got.Count != 1 || len(rec.all) != quotaBurst+1 {
+			t.Errorf("the next is recorded with the count %d, want 1: the others are counted already", got.Count)
 		}
 		first := rec.all[0]
 		if first.Provider != "batch" || first.Code != "invalid_signature" || first.Status != 401 || first.Method != "POST" || first.Path != "/webhooks/batch" || first.BodySize != 100 ||
@@ -353,6 +363,58 @@ func TestRefusalsAreRecordedAndCounted(t *testing.T) {
 		}
 		if strings.Contains(first.Reason+first.Path, "canary") || strings.Contains(g.log.String(), "canary") {
 			t.Errorf("a secret was recorded: %+v", first)
+		}
+	})
+}
+
+func TestEveryRefusalIsOnRecordWithinAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memory.New(memory.Options{})
+		if err := st.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := rejection.New(rejection.Options{Store: st, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rec.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		g, _, _, _ := openOthers(t, func(o *Options) { o.Rejections = rec })
+		flood := func() {
+			for range 300 { // and then nobody comes any more
+				g.send("POST", "/webhooks/batch", "[]", "X-Sig", strings.Repeat("0", 64))
+				g.send("POST", "/webhooks/batch", "[]")
+				g.send("POST", "/webhooks/nobody", "{}")
+			}
+		}
+		for round := 1; round <= 2; round++ {
+			flood()
+			<-time.After(time.Minute)
+			synctest.Wait()
+			page, err := st.Rejections(t.Context(), store.RejectionQuery{Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts := map[string]int{}
+			for _, r := range page.Rejections {
+				counts[r.Code] += r.Count
+			}
+			for _, code := range []string{"invalid_signature", "missing_signature", "provider_not_found"} {
+				if counts[code] != 300*round {
+					t.Errorf("a minute after flood %d the records count %d of %s, want %d", round, counts[code], code, 300*round)
+				}
+			}
+			if n := len(page.Rejections); n > 100*round {
+				t.Errorf("%d records were written of flood %d, want few", n, round)
+			}
+		}
+		if err := rec.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if err := st.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
 		}
 	})
 }

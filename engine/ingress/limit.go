@@ -27,13 +27,13 @@ func (b *bucket) take(rate float64, burst int, now time.Time) (wait time.Duratio
 	return 0, true
 }
 
-// limits are the rate limits of the providers by name. They outlive a reload, so that one does not hand out a new burst.
+// limits are rate limits by name. Those of the providers outlive a reload, so that one does not hand out a new burst.
 type limits struct {
 	mu      sync.Mutex
 	buckets map[string]*bucket
 }
 
-// take lets one request of a provider in, or says how long it should wait. Names are those of providers, so there are few of them.
+// take lets one of that name in, or says how long it should wait. Names are those of providers, with a code at most, so there are few.
 func (l *limits) take(name string, rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,35 +55,13 @@ const (
 	quotaBurst = 20
 )
 
-// quota bounds work by its kind and counts what it kept back.
-type quota struct {
-	mu    sync.Mutex
-	kinds map[string]*allowance
-}
+// quota bounds work by its kind.
+type quota struct{ limits }
 
-type allowance struct {
-	bucket
-	kept int
-}
-
-// take says whether a kind of work may be done now, and how often it was kept back since the last time that it was.
-func (q *quota) take(kind string, now time.Time) (kept int, ok bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	a := q.kinds[kind]
-	if a == nil {
-		if q.kinds == nil || len(q.kinds) >= maxKinds {
-			q.kinds = map[string]*allowance{}
-		}
-		a = &allowance{}
-		q.kinds[kind] = a
-	}
-	if _, ok := a.take(quotaRate, quotaBurst, now); !ok {
-		a.kept++
-		return 0, false
-	}
-	kept, a.kept = a.kept, 0
-	return kept, true
+// take says whether a kind of work may be done now.
+func (q *quota) take(kind string, now time.Time) bool {
+	_, ok := q.limits.take(kind, quotaRate, quotaBurst, now)
+	return ok
 }
 
 // seconds gives a wait as Retry-After has it: whole seconds, and at least one.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,8 +28,7 @@ func (x *exchange) turnAway(p *provider.Provider, r *provider.Request, why *prov
 		kind = p.Name() + "/" + why.Code
 	}
 	said, say := x.quiet.say(kind, x.arrived)
-	kept, record := x.quota.take(kind, x.arrived)
-	record = record && x.o.Rejections != nil
+	record := x.o.Rejections != nil && x.quota.take(kind, x.arrived)
 	x.early = (say || record) && why.Signature
 	if why.Status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", retryAfter)
@@ -39,11 +38,8 @@ func (x *exchange) turnAway(p *provider.Provider, r *provider.Request, why *prov
 	} else {
 		x.refuse(why.Status, why.Code, why.Message)
 	}
-	if !say && !record {
-		return
-	}
 	reason := why.Detail
-	if p != nil && r != nil && why.Signature {
+	if (say || record) && p != nil && r != nil && why.Signature {
 		if more := p.Explain(r); more != "" {
 			reason = more
 		}
@@ -51,8 +47,14 @@ func (x *exchange) turnAway(p *provider.Provider, r *provider.Request, why *prov
 	if say {
 		x.tell(p, why, reason, said)
 	}
-	if record {
-		x.o.Rejections.Reject(x.rejection(r, why, reason, kept+1))
+	switch {
+	case x.o.Rejections == nil:
+	case record:
+		one := x.rejection(r, why, reason)
+		one.Headers = headerNames(x.r.Header)
+		x.o.Rejections.Reject(one)
+	default:
+		x.o.Rejections.Count(x.rejection(r, why, reason))
 	}
 }
 
@@ -66,11 +68,11 @@ func (x *exchange) tell(p *provider.Provider, why *provider.Refusal, reason stri
 }
 
 // rejection is the record of a refusal: nothing of the body, of the query or of the values of headers that might be secret.
-func (x *exchange) rejection(r *provider.Request, why *provider.Refusal, reason string, count int) store.Rejection {
+func (x *exchange) rejection(r *provider.Request, why *provider.Refusal, reason string) store.Rejection {
 	out := store.Rejection{
 		Request: x.id, Provider: x.asked, Status: why.Status, Code: why.Code, Reason: reason, Rule: why.Rule, Address: x.remote(),
 		Method: x.r.Method, Path: x.path(), ContentType: x.r.Header.Get("Content-Type"), UserAgent: x.r.UserAgent(),
-		BodySize: max(0, x.r.ContentLength), At: x.arrived, Count: count,
+		BodySize: max(0, x.r.ContentLength), At: x.arrived, Count: 1,
 	}
 	if why.Reply != nil {
 		out.Status = why.Reply.Status
@@ -78,11 +80,17 @@ func (x *exchange) rejection(r *provider.Request, why *provider.Refusal, reason 
 	if r != nil && len(r.Body) > 0 {
 		out.BodySize = int64(len(r.Body))
 	}
-	for name := range x.r.Header {
-		out.Headers = append(out.Headers, strings.ToLower(name))
-	}
-	sort.Strings(out.Headers)
 	return out
+}
+
+// headerNames gives the names of headers in lower case, sorted.
+func headerNames(h http.Header) []string {
+	names := make([]string, 0, len(h))
+	for name := range h {
+		names = append(names, strings.ToLower(name))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // path is the path that was asked for, for logs and records: what stands behind a provider's name may be a token, or somebody's

@@ -60,7 +60,10 @@ type Confirmer interface {
 
 // Rejections records refused requests. It never blocks; it is called by many goroutines at once.
 type Rejections interface {
+	// Reject takes one whose reason was looked into.
 	Reject(r store.Rejection)
+	// Count takes one of a kind that comes too often to look into each: it adds to a record of its kind.
+	Count(r store.Rejection)
 }
 
 // UnknownProvider stands for every name that is no provider's, so that a stranger cannot fill the metrics.

@@ -189,6 +189,8 @@ challenge:
 	r.Header = genuine.Header
 	if d := p.Receive(t.Context(), r); d.Verdict != Accepted || d.Arrivals[0].Event.Name != "added" {
 		t.Errorf("with the learnt secret: got %s %+v", d.Verdict, d.Refusal)
+	} else if v := d.Arrivals[0].Event.Verification; !v.Learned || v.Secret != 0 {
+		t.Errorf("with the learnt secret: the event says %+v, want one that was learnt", v)
 	}
 	learned.version, learned.secrets = 2, nil
 	if d := p.Receive(t.Context(), r); d.Verdict != Refused || d.Refusal.Code != "invalid_signature" {

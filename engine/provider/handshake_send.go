@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/engine/diag"
@@ -27,7 +28,10 @@ func (p *Provider) SignHandshake(name string, now time.Time) (Signed, error) {
 	if i < 0 {
 		n, err := strconv.Atoi(name)
 		if err != nil || n < 0 || n >= len(p.challenges) {
-			return Signed{}, fmt.Errorf("provider %q, %q: %w", p.name, name, ErrNoHandshake)
+			if len(p.challenges) == 0 {
+				return Signed{}, fmt.Errorf("provider %q asks for no handshake: %w", p.name, ErrNoHandshake)
+			}
+			return Signed{}, fmt.Errorf("handshake %q of provider %q, which has %s: %w", name, p.name, strings.Join(p.Handshakes(), ", "), ErrNoHandshake)
 		}
 		i = n
 	}

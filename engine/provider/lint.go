@@ -14,6 +14,7 @@ func (c *compiler) lint() {
 		return
 	}
 	replayable := false
+	accepted := c.v.String("accept_weak") != ""
 	for _, note := range c.p.scheme.Lint() {
 		f := diag.Finding{Severity: diag.Warning, Rule: diag.WeakSignature, Span: c.own(note.Span), Message: note.Message, Hint: note.Hint}
 		switch note.Kind {
@@ -29,6 +30,9 @@ func (c *compiler) lint() {
 			f.Hint = "add `delivery: {header: …}`, or `delivery: body` for a hash of the body"
 		case signature.Deprecated:
 			f.Severity, f.Rule = diag.Hint, diag.DeprecatedScheme
+		}
+		if f.Rule == diag.WeakSignature && accepted {
+			continue
 		}
 		c.out.Add(f)
 	}

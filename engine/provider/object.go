@@ -64,6 +64,15 @@ func Object() *field.Object {
 				Doc: "Texts of the operator's that templates name as `{var:name}`, and that are never shown. `null` declares one that whoever uses the manifest must set.",
 			},
 			field.Field{
+				Name: "needs", Type: field.StringMap, Shown: true, Example: `{secret: "the signing secret, shown once when the webhook is made"}`,
+				Doc: "What whoever uses the manifest has to bring, in words for `headgate catalog` and `headgate new provider --from`: `secret`, `public_url`, " +
+					"or the name of one of `vars`. A text that begins with `choose` names one that the operator makes up.",
+			},
+			field.Field{
+				Name: "accept_weak", Type: field.String, Shown: true, Example: "the sender has nothing better; the address is known to nobody else",
+				Doc: "Why a scheme that proves less than it seems to is taken all the same. It silences `weak-signature`, and stands in the file for the next reader.",
+			},
+			field.Field{
 				Name: "let", Type: field.StringMap, Example: `{seed: "{query:code}{var:token}"}`,
 				Doc: "Templates that others name as `{let:name}`. They may name all but each other.",
 			},

@@ -167,7 +167,7 @@ func more(a, b Verdict) Verdict {
 func (p *Provider) frozen(r *Request, body []byte, match signature.Match, headers []event.Header, kind string) event.Event {
 	return event.Event{
 		Request: r.ID, Provider: p.name, Received: r.Now, Routes: r.Routes,
-		Verification: event.Verification{Rule: match.Rule, Secret: match.Secret},
+		Verification: event.Verification{Rule: match.Rule, Secret: match.Secret, Learned: match.Learned},
 		Headers:      headers, Query: r.Query, ContentType: kind,
 		BodySize: len(body), BodyCRC: crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), Body: body,
 		Source: event.Live, State: event.Accepted, Labels: p.labels,

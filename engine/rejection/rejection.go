@@ -2,7 +2,8 @@
 //
 // A [Recorder] takes them from the public listener without ever making it wait, and writes them to the store in the background.
 // A stranger can cause refusals without end, so that each kind of them (a provider and a code) may only write so much; what is over
-// that is counted, and the next record of its kind carries the count. It decides nothing about requests.
+// that is counted, and the next record of its kind carries the count; where none comes, one is made for it. It decides nothing about
+// requests.
 package rejection
 
 import (
@@ -73,7 +74,19 @@ type allowance struct {
 	left   int
 	filled time.Time // when left last grew
 	kept   store.Rejection
-	more   int // how many requests were kept back; kept is the first of them, with the time of the last
+	more   int  // how many requests were kept back; kept is one of the first of them, with the time of the last
+	bare   bool // kept was only counted: the first that was looked into takes its place
+}
+
+// keep counts a refusal that is not written now. It says whether it is the first: then the writer has to look again.
+func (a *allowance) keep(one *store.Rejection, bare bool, now time.Time) (first bool) {
+	first = a.more == 0
+	if first || a.bare && !bare {
+		a.kept, a.bare = one.Bounded(0, now), bare
+	}
+	a.more += max(one.Count, 1)
+	a.kept.At = now
+	return first
 }
 
 // take says whether one more may be written now.
@@ -114,17 +127,25 @@ func (r *Recorder) Reject(one store.Rejection) {
 	defer r.mu.Unlock()
 	a := r.allowance(kindOf(&one), now)
 	if !a.take(now) {
-		if a.more == 0 {
-			a.kept = one.Bounded(0, now)
+		if a.keep(&one, false, now) {
 			r.signal() // for the time when it may be written
 		}
-		a.more += one.Count
-		a.kept.At = now
 		return
 	}
 	one.Count += a.more
 	a.more = 0
 	r.put(one.Bounded(0, now))
+}
+
+// Count takes a refused request that is not worth a record of its own: the next record of its kind counts it, and where none comes within
+// half a minute it is one. It never blocks and keeps no memory of the request.
+func (r *Recorder) Count(one store.Rejection) {
+	now := r.o.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.allowance(kindOf(&one), now).keep(&one, true, now) {
+		r.signal()
+	}
 }
 
 func (r *Recorder) allowance(k kind, now time.Time) *allowance {

@@ -160,6 +160,54 @@ func TestTheNextOfAKindCarriesTheCount(t *testing.T) {
 	})
 }
 
+func TestWhatIsOnlyCountedIsRecordedWithoutANextOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		r := started(t, s, &strings.Builder{})
+		for i := range 100 {
+			one := refused("acme", fmt.Sprint("r", i))
+			if i < 20 {
+				r.Reject(one)
+			} else {
+				r.Count(one)
+			}
+		}
+		<-time.After(30 * time.Second)
+		synctest.Wait()
+		if got := s.text(); s.total() != 100 || !strings.HasSuffix(got, " r19×1 r20×80") {
+			t.Errorf("after half a minute of silence recorded is %q, want the first that was kept back with the count of all", got)
+		}
+		writes := s.puts
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if s.puts != writes {
+			t.Errorf("%d writes came of nothing", s.puts-writes)
+		}
+		stop(t, r)
+	})
+}
+
+func TestOneThatWasLookedIntoTakesThePlaceOfThoseThatWereCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		r := started(t, s, &strings.Builder{})
+		for range 20 {
+			r.Reject(refused("acme", "burst"))
+		}
+		r.Count(refused("acme", "counted"))
+		r.Reject(refused("acme", "known"))
+		r.Reject(refused("acme", "later"))
+		r.Count(refused("acme", "counted"))
+		r.Count(refused("other", "alone"))
+		stop(t, r)
+		if got := s.text(); !strings.Contains(got, "known×4") || !strings.Contains(got, "alone×1") || s.total() != 25 {
+			t.Errorf("recorded is %q, want the one whose reason is known with the count of all four", got)
+		}
+	})
+}
+
 func TestNamesThatStrangersMakeUpAreOneKind(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -253,8 +301,12 @@ func TestRefusalsOfManyGoroutinesAreAllCounted(t *testing.T) {
 	var all sync.WaitGroup
 	for g := range 8 {
 		all.Go(func() {
-			for range 500 {
-				r.Reject(refused(fmt.Sprint("p", g%3), "r"))
+			for i := range 500 {
+				if i%2 == 0 {
+					r.Reject(refused(fmt.Sprint("p", g%3), "r"))
+				} else {
+					r.Count(refused(fmt.Sprint("p", g%3), "r"))
+				}
 			}
 		})
 	}

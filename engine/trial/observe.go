@@ -106,6 +106,9 @@ func (o *observer) Confirm(_ context.Context, address string) error {
 // Reject keeps why a request was refused.
 func (o *observer) Reject(r store.Rejection) { o.out.code, o.out.diagnosis = r.Code, r.Reason }
 
+// Count is never called: one request is no flood.
+func (o *observer) Count(store.Rejection) {}
+
 // verdict says in one word what became of the request.
 func (o *observer) verdict() string {
 	switch {

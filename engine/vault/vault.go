@@ -2,7 +2,7 @@
 //
 // A provider that makes up its own secret sends it once. [Vault.Learn] seals it with AES-256-GCM under a key that is not in the
 // store, bound to the provider's name, and returns when that is durable; [Vault.Learned] gives the live secrets to whoever verifies
-// requests. The key comes from a [KeySource]: a setting, or a file that is made when it is first needed.
+// requests; [Vault.List] and [Vault.Drop] are for operators. The key comes from a [KeySource]: a setting, or a file that is made when it is first needed.
 //
 // Whether a secret may be learnt at all is not decided here. The methods of a Vault may be called by many goroutines at once.
 package vault
@@ -25,6 +25,7 @@ import (
 type Store interface {
 	PutSecret(ctx context.Context, secret store.SealedSecret) error
 	Secrets(ctx context.Context) ([]store.SealedSecret, error)
+	DropSecrets(ctx context.Context, provider string) error
 }
 
 // maxSecretBytes bounds a secret: those of real providers are shorter than a hundred characters, a PEM key has two thousand.
@@ -81,7 +82,7 @@ func (v *Vault) Start(ctx context.Context) error {
 		if s != nil {
 			text, err := s.open(one.Provider, one.Sealed)
 			if err == nil {
-				v.add(one.Provider, text)
+				v.add(one.Provider, one.Digest, text)
 				continue
 			}
 			reason = err
@@ -144,18 +145,20 @@ func (v *Vault) Learn(ctx context.Context, provider string, s secret.Value) erro
 	if err := v.o.Store.PutSecret(ctx, sealed); err != nil {
 		return fmt.Errorf("learning a secret: %w", err)
 	}
-	v.add(provider, s)
+	v.add(provider, sealed.Digest, s)
 	return nil
 }
 
-// add publishes a secret.
-func (v *Vault) add(provider string, s secret.Value) {
+// add publishes a secret. The caller holds learning.
+func (v *Vault) add(provider, digest string, s secret.Value) {
 	l := v.Learned(provider)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	secrets := append(slices.Clone(l.Secrets()), s)
+	old := l.live.Load()
+	secrets, digests := append(slices.Clone(old.secrets), s), append(slices.Clone(old.digests), digest)
+	over := max(len(secrets)-store.MaxSecrets, 0)
 	v.revision++
-	l.live.Store(&live{version: v.revision, secrets: secrets[max(len(secrets)-store.MaxSecrets, 0):]})
+	l.live.Store(&live{version: v.revision, secrets: secrets[over:], digests: digests[over:]})
 }
 
 // Learned gives what a provider has handed over, now and from now on; never nil. It may be asked for before Start.
@@ -177,6 +180,7 @@ type Learned struct{ live atomic.Pointer[live] }
 type live struct {
 	version uint64
 	secrets []secret.Value
+	digests []string // of the secrets, in their order
 }
 
 // Version changes whenever Secrets does.

@@ -133,7 +133,7 @@ func arrival(name string) store.Arrival {
 	return store.Arrival{
 		Event: event.Event{
 			Request: "req-" + name, Provider: "acme", Name: name, Source: event.Live, State: event.Accepted,
-			Verification: event.Verification{Rule: "signature[0] hmac-sha256", Secret: 1},
+			Verification: event.Verification{Rule: "signature[0] hmac-sha256", Secret: 1, Learned: true},
 			Headers:      []event.Header{{Name: "content-type", Value: "application/json"}, {Name: "x-acme-event", Value: name}},
 			Query:        "a=1&b=2", ContentType: "application/json", Routes: "digest-of-routes",
 			Labels: map[string]string{"team": "ops"}, Body: []byte(`{"name":"` + name + `"}`),

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/headgate/headgate/engine"
 	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/store"
 )
@@ -47,8 +49,8 @@ func (a *app) announce(ctx context.Context, e *engine.Engine, s *settings, dirs 
 	for _, d := range snap.Pipelines() {
 		out.Pipelines = append(out.Pipelines, d.Name)
 	}
-	if provider, event := suggestion(snap); provider != "" {
-		out.Try = "headgate send " + provider + " " + event
+	if name, event := suggestion(snap); name != "" {
+		out.Try = "headgate send " + name + " " + event
 		if e.AdminAddr() != "127.0.0.1:8081" {
 			out.Try += " --server " + e.AdminAddr()
 		}
@@ -111,16 +113,25 @@ func (a *app) printAnnouncement(out announcement, s *settings) {
 }
 
 // suggestion gives a provider and one of its events that has an example: rather one that starts a pipeline.
-func suggestion(snap *snapshot.Snapshot) (provider, event string) {
+func suggestion(snap *snapshot.Snapshot) (name, event string) {
 	for _, wanted := range []bool{true, false} {
 		for _, p := range snap.Providers() {
-			for _, name := range p.Events() {
-				ev, ok := p.Event(name)
-				if ok && ev.HasExample() && (!wanted || len(snap.Starting(p.Name(), name)) > 0) {
-					return p.Name(), name
+			for _, event := range p.Events() {
+				ev, ok := p.Event(event)
+				if !ok || !ev.HasExample() || wanted && len(snap.Starting(p.Name(), event)) == 0 {
+					continue
+				}
+				if body, kind, err := p.Example(event); err == nil && signable(p, event, body, kind) {
+					return p.Name(), event
 				}
 			}
 		}
 	}
 	return "", ""
+}
+
+// signable says whether the gateway can play the provider: where only a public key is known it cannot.
+func signable(p *provider.Provider, event string, body []byte, kind string) bool {
+	_, err := p.Sign(provider.Message{Event: event, Body: body, ContentType: kind, Now: time.Now(), Rule: -1})
+	return err == nil
 }

@@ -175,24 +175,37 @@ func needsOf(doc *manifest.Document) []need {
 	out := []need{{"address", "give the provider https://YOUR-HOST/webhooks/" + doc.Name + tokenPart(doc)}}
 	secret := "nothing is signed, so none"
 	if rules := rulesOf(doc.Root); len(rules) > 0 {
-		secret = secretWords(doc.Root, rules)
+		secret = orWord(neededText(doc, "secret"), secretWords(doc.Root, rules))
 	}
 	out = append(out, need{"secret", secret})
 	if vars := doc.Root.Get("vars"); vars != nil {
 		for _, e := range vars.Entries {
 			if e.Value.Kind == source.Null {
-				out = append(out, need{"vars", e.Key.Text + orWord(commentOf(e.Value), ": the provider's settings show it")})
+				words := neededText(doc, e.Key.Text)
+				if words != "" {
+					words = ": " + words
+				}
+				out = append(out, need{"vars", e.Key.Text + orWord(words, orWord(commentOf(e.Value), ": the provider's settings show it"))})
 			}
 		}
 	}
 	if namesURL(doc.Root) {
-		out = append(out, need{"public_url", "the address as the provider was told, which is signed too; HEADGATE_PUBLIC_URL serves all providers"})
+		words := orWord(neededText(doc, "public_url"), "the address as the provider was told, which is signed too")
+		out = append(out, need{"public_url", words + "; HEADGATE_PUBLIC_URL serves all providers"})
 	}
 	if wantsToken(doc.Root) {
 		out = append(out, need{"path_token", "16 characters or more that nobody can guess: `openssl rand -hex 16`"})
 	}
 	return out
 }
+
+// neededText is what the manifest's `needs` says of a secret or variable.
+func neededText(doc *manifest.Document, key string) string {
+	return textOf(doc.Root.Get("needs").Get(key))
+}
+
+// chosen says whether a text of `needs` speaks of something that the operator makes up.
+func chosen(text string) bool { return text == "" || strings.HasPrefix(text, "choose") }
 
 func tokenPart(doc *manifest.Document) string {
 	if wantsToken(doc.Root) {
@@ -271,10 +284,24 @@ func publicKey(algorithm string) bool {
 // catalogueUse is the manifest that uses a provider of the catalogue, and the variables that it refers to.
 type catalogueUse struct {
 	manifest  string
-	variables []string // without values, the secret's first
-	secret    bool     // the first variable is a secret that can be made up
-	token     bool     // the last one is the path token
+	variables []neededVariable
 }
+
+// neededVariable is an environment variable that the manifest refers to.
+type neededVariable struct {
+	name string
+	// what is what the provider calls it, or where it is found; "" where nothing says.
+	what string
+	kind variableKind
+}
+
+type variableKind uint8
+
+const (
+	given   variableKind = iota // only the provider knows it
+	secrets                     // a secret that can be made up
+	token                       // any text that nobody can guess
+)
 
 // useOf writes the manifest by which a provider of the catalogue goes live under a name.
 func useOf(doc *manifest.Document, name string) catalogueUse {
@@ -288,8 +315,11 @@ func useOf(doc *manifest.Document, name string) catalogueUse {
 	u := catalogueUse{}
 	rules := rulesOf(doc.Root)
 	if len(rules) > 0 && !fetched(rules) && !learns(doc.Root) {
-		u.variables = append(u.variables, variable+"_WEBHOOK_SECRET")
-		u.secret = !publicKey(textOf(rules[0].Get("algorithm")))
+		v := neededVariable{name: variable + "_WEBHOOK_SECRET", what: neededText(doc, "secret")}
+		if !publicKey(textOf(rules[0].Get("algorithm"))) && chosen(v.what) {
+			v.kind = secrets
+		}
+		u.variables = append(u.variables, v)
 		fmt.Fprintf(&b, "secret: <<env.%s_WEBHOOK_SECRET>>\n", variable)
 	}
 	if vars := doc.Root.Get("vars"); vars != nil {
@@ -299,7 +329,11 @@ func useOf(doc *manifest.Document, name string) catalogueUse {
 				continue
 			}
 			own := variable + "_" + strings.ToUpper(strings.ReplaceAll(e.Key.Text, "-", "_"))
-			u.variables = append(u.variables, own)
+			v := neededVariable{name: own, what: neededText(doc, e.Key.Text)}
+			if v.what != "" && chosen(v.what) {
+				v.kind = token
+			}
+			u.variables = append(u.variables, v)
 			fmt.Fprintf(&b, "%s  %s: <<env.%s>>\n", head, e.Key.Text, own)
 			head = ""
 		}
@@ -308,7 +342,7 @@ func useOf(doc *manifest.Document, name string) catalogueUse {
 		b.WriteString("public_url: https://YOUR-HOST/webhooks/" + name + "\n")
 	}
 	if wantsToken(doc.Root) {
-		u.variables, u.token = append(u.variables, variable+"_PATH_TOKEN"), true
+		u.variables = append(u.variables, neededVariable{name: variable + "_PATH_TOKEN", kind: token})
 		fmt.Fprintf(&b, "path_token: <<env.%s_PATH_TOKEN>>\n", variable)
 	}
 	u.manifest = b.String()

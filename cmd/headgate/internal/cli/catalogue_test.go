@@ -89,9 +89,7 @@ func operatorsManifest(doc *manifest.Document, addr string, env map[string]strin
 				text += fmt.Sprintf("  %s: made-up-%s\n", v.Key.Text, strings.ReplaceAll(v.Key.Text, "_", "-"))
 			}
 		}
-		if strings.HasSuffix(text, "vars:\n") {
-			text = strings.TrimSuffix(text, "vars:\n")
-		}
+		text = strings.TrimSuffix(text, "vars:\n")
 	}
 	return text
 }

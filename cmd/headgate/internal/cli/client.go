@@ -158,6 +158,15 @@ func (c *client) post(ctx context.Context, path string, body, v any) error {
 	return c.decode(b, v)
 }
 
+// remove deletes what is at a path and reads the answer.
+func (c *client) remove(ctx context.Context, path string, v any) error {
+	b, err := c.call(ctx, http.MethodDelete, path, nil)
+	if err != nil {
+		return err
+	}
+	return c.decode(b, v)
+}
+
 func (c *client) decode(b []byte, v any) error {
 	if v == nil {
 		return nil

@@ -278,7 +278,7 @@ func (a *app) printEventHead(ev admin.Event, now time.Time) {
 	if ev.Verification.Rule == "none" {
 		a.field("verified", "%s", a.paint("33", "not at all: the provider is unsigned"))
 	} else if ev.Verification.Rule != "" {
-		a.field("verified", "%s, with %s", visible(ev.Verification.Rule), ordinalSecret(ev.Verification.Secret))
+		a.field("verified", "%s, with %s", visible(ev.Verification.Rule), heldSecret(ev.Verification))
 	}
 	for _, f := range ev.Findings {
 		a.field("finding", "%s", a.paint("33", visible(findingText(f))))
@@ -311,11 +311,16 @@ func findingText(f event.Finding) string {
 	return text
 }
 
-func ordinalSecret(i int) string {
-	if i == 0 {
+// heldSecret says which secret held.
+func heldSecret(v event.Verification) string {
+	switch {
+	case v.Learned:
+		return "a secret learnt in a handshake"
+	case v.Secret == 0:
 		return "the first secret"
+	default:
+		return fmt.Sprintf("secret %d of the list", v.Secret+1)
 	}
-	return fmt.Sprintf("secret %d of the list", i+1)
 }
 
 func orDash(s string) string {

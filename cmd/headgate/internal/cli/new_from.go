@@ -33,9 +33,9 @@ func (a *app) fromCatalogue(ctx context.Context, name, from string) (skeleton, e
 		return skeleton{}, err
 	}
 	s.notes = append(s.notes, "headgate catalog "+from+"   tells what is set up where, and what the variables are to hold")
-	for _, v := range s.variables {
+	for i, v := range s.variables {
 		if v.Value == "" {
-			s.notes = append(s.notes, "set "+v.Name+" to what the provider shows")
+			s.notes = append(s.notes, "set "+v.Name+": "+orWord(use.variables[i].what, "what the provider shows"))
 		}
 	}
 	return s, nil
@@ -44,16 +44,17 @@ func (a *app) fromCatalogue(ctx context.Context, name, from string) (skeleton, e
 // values gives the variables; a secret that a person may choose, and the path token, are made up.
 func (u catalogueUse) values(doc *manifest.Document) ([]newVariable, error) {
 	var out []newVariable
-	for i, name := range u.variables {
-		v := newVariable{Name: name}
-		switch {
-		case i == 0 && u.secret:
+	for _, needed := range u.variables {
+		v := newVariable{Name: needed.name}
+		switch needed.kind {
+		case given:
+		case secrets:
 			text, err := trial.Secret(doc, rand.Reader)
 			if err != nil {
 				return nil, failed(fmt.Errorf("making a secret: %w", err))
 			}
 			v.Value = text
-		case i == len(u.variables)-1 && u.token:
+		case token:
 			v.Value = randomHex(16)
 		}
 		out = append(out, v)

@@ -114,7 +114,7 @@ Exit codes: 0 ok, 1 a failure while running, 2 findings in files, 3 the environm
 	for _, c := range []*cobra.Command{
 		a.serveCommand(), a.validateCommand(), // the gateway
 		a.testCommand(), a.catalogCommand(), a.newCommand(), a.signCommand(), a.sendCommand(), a.sinkCommand(), // trying it out
-		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.reloadCommand(), // talking to a running one
+		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.learnedCommand(), a.reloadCommand(), // talking to a running one
 		a.versionCommand(), a.docsCommand(),
 	} {
 		root.AddCommand(c)

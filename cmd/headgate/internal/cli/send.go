@@ -200,10 +200,11 @@ func (c *client) sign(ctx context.Context, m admin.Message) (admin.SignedRequest
 
 // sent is the result of one request.
 type sent struct {
-	Status int             `json:"status"`
-	URL    string          `json:"url"`
-	TookMS float64         `json:"took_ms"`
-	Answer json.RawMessage `json:"answer"` // the JSON that it is, or a string
+	Status  int             `json:"status"`
+	URL     string          `json:"url"`
+	Request string          `json:"request,omitempty"` // the answer's X-Request-Id
+	TookMS  float64         `json:"took_ms"`
+	Answer  json.RawMessage `json:"answer"` // the JSON that it is, or a string
 }
 
 func (a *app) send(ctx context.Context, m admin.Message, o sendFlags, sign signFunc) error {
@@ -228,7 +229,7 @@ func (a *app) send(ctx context.Context, m admin.Message, o sendFlags, sign signF
 		if result.Status < 200 || result.Status > 299 {
 			refusals++
 		}
-		if err := a.printSent(result, what(m)); err != nil {
+		if err := a.printSent(result, what(m), m.Handshake != ""); err != nil {
 			return err
 		}
 	}
@@ -276,14 +277,14 @@ func sendOne(ctx context.Context, hc *http.Client, signed admin.SignedRequest) (
 	if err != nil {
 		return sent{}, failed(fmt.Errorf("reading the answer: %w", err))
 	}
-	out := sent{Status: res.StatusCode, URL: signed.URL, TookMS: float64(time.Since(begun).Microseconds()) / 1000, Answer: answer}
+	out := sent{Status: res.StatusCode, URL: signed.URL, Request: res.Header.Get("X-Request-Id"), TookMS: float64(time.Since(begun).Microseconds()) / 1000, Answer: answer}
 	if !json.Valid(answer) {
 		out.Answer = quote(strings.ToValidUTF8(string(answer), "\ufffd"))
 	}
 	return out, nil
 }
 
-func (a *app) printSent(s sent, what string) error {
+func (a *app) printSent(s sent, what string, handshake bool) error {
 	if a.json {
 		return a.printJSON(s)
 	}
@@ -302,8 +303,12 @@ func (a *app) printSent(s sent, what string) error {
 		Status      string `json:"status"`
 		ExecutionID string `json:"execution_id"`
 	}
-	if json.Unmarshal(s.Answer, &answer) == nil && answer.Status == "processed" && answer.ExecutionID != "" {
+	switch err := json.Unmarshal(s.Answer, &answer); {
+	case err == nil && answer.Status == "processed" && answer.ExecutionID != "":
 		a.talk("%s headgate runs get %s", a.talkPaint("36", "next:"), answer.ExecutionID)
+	case s.Request != "" && (s.Status > 299 || answer.Status == "" && !handshake):
+		// Refused, or answered in the provider's own words: the id is all that there is to go on with.
+		a.talk("%s headgate explain %s", a.talkPaint("36", "next:"), s.Request)
 	}
 	return nil
 }

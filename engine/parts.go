@@ -45,7 +45,7 @@ func (e *Engine) newRecords() (err error) {
 	case e.store.Info().Kind == "memory":
 		key = vault.FreshKey()
 	}
-	if e.vault, err = vault.New(vault.Options{Store: e.store, Key: key, Logger: e.component("vault")}); err != nil {
+	if e.vault, err = vault.New(vault.Options{Store: e.store, Key: key, Logger: e.component("vault"), Now: e.o.Now}); err != nil {
 		return err
 	}
 	e.refused, err = rejection.New(rejection.Options{Store: e.store, Logger: e.component("rejections"), Now: e.o.Now})

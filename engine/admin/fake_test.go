@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -136,15 +137,32 @@ func (g *gateway) Sign(_ context.Context, m admin.Message) (admin.SignedRequest,
 
 // learned is what providers handed over.
 type learned struct {
-	mu   sync.Mutex
-	all  []vault.Entry
-	fail error
+	mu     sync.Mutex
+	all    []vault.Entry
+	fail   error
+	secret secret.Value
 }
 
 func (l *learned) List(context.Context) ([]vault.Entry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all), l.fail
+}
+
+// Reveal gives the secret to the last live entry of the provider; one without a digest is too old.
+func (l *learned) Reveal(_ context.Context, provider string) (vault.Entry, secret.Value, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range slices.Backward(l.all) {
+		switch {
+		case l.fail != nil || e.Provider != provider || !e.Live:
+		case e.Digest == "":
+			return vault.Entry{}, secret.Value{}, vault.ErrRevealExpired
+		default:
+			return e, l.secret, nil
+		}
+	}
+	return vault.Entry{}, secret.Value{}, cmp.Or(l.fail, vault.ErrNothingToReveal)
 }
 
 func (l *learned) Drop(_ context.Context, provider string) (int, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/vault"
 )
@@ -31,6 +32,7 @@ type Reader interface {
 // Learned are the secrets that providers handed over in handshakes. The contracts are those of vault.Vault.
 type Learned interface {
 	List(ctx context.Context) ([]vault.Entry, error)
+	Reveal(ctx context.Context, provider string) (vault.Entry, secret.Value, error)
 	Drop(ctx context.Context, provider string) (int, error)
 }
 

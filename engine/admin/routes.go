@@ -130,6 +130,12 @@ func (a *api) routes() []route {
 			summary: "The secrets that providers handed over in handshakes, by provider, the oldest first: a digest of each, never the secret.",
 		},
 		{
+			method: http.MethodPost, path: "/api/v1/learned/{provider}/reveal", handle: a.revealLearned,
+			summary: "The newest secret that a provider handed over, in the clear, for its settings page. 410 when more than ten minutes have " +
+				"passed since; 404 where there is none that can be read. Each time is logged.",
+			params: []param{{name: "provider", in: "path", doc: "A provider's name; it need not be in the manifests any more."}},
+		},
+		{
 			method: http.MethodDelete, path: "/api/v1/learned/{provider}", handle: a.dropLearned,
 			summary: "Drops all that a provider handed over, for good and at once. 404 where there is nothing of that provider.",
 			params:  []param{{name: "provider", in: "path", doc: "A provider's name; it need not be in the manifests any more."}},

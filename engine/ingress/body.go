@@ -15,8 +15,12 @@ var errTooLarge = errors.New("the body is larger than allowed")
 // exact size; of a larger one that is only announced nothing is set aside.
 const firstBytes = 256 << 10
 
-// readBody reads the raw body, at most limit bytes, in the handler's own goroutine. A body that announces more is not read at all.
-func readBody(r *http.Request, limit int64) ([]byte, error) {
+// errNoRoom says that too many large bodies are being read at once.
+var errNoRoom = errors.New("too many bodies are being read at once")
+
+// readBody reads the raw body, at most limit bytes, in the handler's own goroutine. A body that announces more is not read at all. What
+// is set aside for it stands in room: as much as has arrived asks for, never what is only announced.
+func readBody(r *http.Request, limit int64, room *share) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(r.ContentLength, limit)
 	}
@@ -31,9 +35,14 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
 			if int64(len(buf)) == r.ContentLength {
+				room.hold(int64(len(buf)))
 				return buf, nil // net/http hands out no byte more than announced
 			}
-			buf = grow(buf, r.ContentLength, limit)
+			size := grown(buf, r.ContentLength, limit)
+			if !room.hold(size) {
+				return nil, fmt.Errorf("%w: %d bytes of this one have arrived", errNoRoom, len(buf))
+			}
+			buf = append(make([]byte, 0, size), buf...)
 		}
 		n, err := r.Body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -47,6 +56,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		case r.ContentLength >= 0 && int64(len(buf)) < r.ContentLength:
 			return nil, fmt.Errorf("reading the body after %d bytes: %w", len(buf), io.ErrUnexpectedEOF)
 		default:
+			room.hold(int64(cap(buf)))
 			return buf, nil
 		}
 	}
@@ -59,32 +69,39 @@ func tooLarge(announced, limit int64) error {
 // maxBodies bounds the bytes of all bodies that are being read or stored at once, so that many large ones cannot fill the memory.
 const maxBodies = 512 << 20
 
-// budget is what is left for bodies.
+// budget is what bodies have of the memory.
 type budget struct{ used atomic.Int64 }
 
-// take sets aside what a body may come to need: its announced length, or the limit where none is announced. Small bodies, which are
-// most of them, are always let in.
-func (b *budget) take(announced, limit int64) (room int64, ok bool) {
-	room = announced
-	if announced < 0 {
-		room = limit
-	}
-	if used := b.used.Add(room); used > maxBodies && room > firstBytes {
-		b.used.Add(-room)
-		return 0, false
-	}
-	return room, true
+// share is what one body has of the budget. It must not be shared.
+type share struct {
+	of   *budget
+	held int64
 }
 
-func (b *budget) give(room int64) { b.used.Add(-room) }
+// hold sets aside size bytes in all for the body; false where there is no room for so many. Small bodies, which are most of them, always
+// have room.
+func (s *share) hold(size int64) bool {
+	more := size - s.held
+	if more <= 0 {
+		return true
+	}
+	if used := s.of.used.Add(more); used > maxBodies && size > firstBytes {
+		s.of.used.Add(-more)
+		return false
+	}
+	s.held = size
+	return true
+}
 
-// grow doubles a full buffer, up to the announced length, or one byte more than the limit, which shows that it is passed.
-func grow(buf []byte, announced, limit int64) []byte {
+// end gives all of it back.
+func (s *share) end() { s.of.used.Add(-s.held) }
+
+// grown is the size of the buffer that takes the place of a full one: twice as large, up to the announced length, or one byte more than
+// the limit, which shows that it is passed.
+func grown(buf []byte, announced, limit int64) int64 {
 	size := min(2*int64(cap(buf)), limit+1)
 	if announced > 0 {
 		size = min(size, announced)
 	}
-	out := make([]byte, len(buf), size)
-	copy(out, buf)
-	return out
+	return size
 }

@@ -12,8 +12,9 @@ type bucket struct {
 	at     time.Time
 }
 
-// take takes one token out of a bucket that fills at rate a second up to burst; where there is none it says how long until there is.
-func (b *bucket) take(rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
+// has says whether there is a token in a bucket that fills at rate a second up to burst; where there is none it says how long until there
+// is.
+func (b *bucket) has(rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
 	if b.at.IsZero() {
 		b.tokens = float64(burst)
 	} else if passed := now.Sub(b.at); passed > 0 { // a clock that went back fills nothing
@@ -23,7 +24,6 @@ func (b *bucket) take(rate float64, burst int, now time.Time) (wait time.Duratio
 	if b.tokens < 1 {
 		return time.Duration((1 - b.tokens) / rate * float64(time.Second)), false
 	}
-	b.tokens--
 	return 0, true
 }
 
@@ -33,10 +33,26 @@ type limits struct {
 	buckets map[string]*bucket
 }
 
-// take lets one of that name in, or says how long it should wait. Names are those of providers, with a code at most, so there are few.
+// has says whether one of that name would be let in, or how long it should wait. Names are those of providers, with a code at most, so
+// there are few.
+func (l *limits) has(name string, rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bucket(name).has(rate, burst, now)
+}
+
+// take is has, and lets one in.
 func (l *limits) take(name string, rate float64, burst int, now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	b := l.bucket(name)
+	if wait, ok = b.has(rate, burst, now); ok {
+		b.tokens--
+	}
+	return wait, ok
+}
+
+func (l *limits) bucket(name string) *bucket {
 	b := l.buckets[name]
 	if b == nil {
 		if l.buckets == nil || len(l.buckets) >= maxKinds {
@@ -45,7 +61,7 @@ func (l *limits) take(name string, rate float64, burst int, now time.Time) (wait
 		b = &bucket{}
 		l.buckets[name] = b
 	}
-	return b.take(rate, burst, now)
+	return b
 }
 
 // What a stranger can have done for himself at our cost, of each kind: a refusal explained and recorded, a handshake confirmed. A person

@@ -41,7 +41,8 @@ func TestBodiesAreReadOnceIntoOneBuffer(t *testing.T) {
 				if announced {
 					r.ContentLength = int64(size)
 				}
-				got, err := readBody(r, limit)
+				room := share{of: &budget{}}
+				got, err := readBody(r, limit, &room)
 				if size > limit {
 					if !errors.Is(err, errTooLarge) {
 						t.Errorf("%d bytes %s, announced %t: got %v, want errTooLarge", size, name, announced, err)
@@ -53,6 +54,9 @@ func TestBodiesAreReadOnceIntoOneBuffer(t *testing.T) {
 				}
 				if err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%d bytes %s, announced %t: got %d bytes, %v", size, name, announced, len(got), err)
+				}
+				if room.held != int64(cap(got)) || room.of.used.Load() != room.held {
+					t.Errorf("%d bytes %s, announced %t: %d are set aside for %d", size, name, announced, room.held, cap(got))
 				}
 				if announced && cap(got) != size {
 					t.Errorf("%d bytes %s: the buffer has room for %d", size, name, cap(got))
@@ -72,7 +76,7 @@ func TestABodyThatBreaksOffIsRefused(t *testing.T) {
 	if w.Code != 400 || !strings.Contains(w.Body.String(), `"incomplete_body"`) || w.Header().Get("Connection") != "close" {
 		t.Errorf("got %d %s %v", w.Code, w.Body, w.Header())
 	}
-	if _, err := readBody(&http.Request{Body: io.NopCloser(iotest.ErrReader(io.ErrClosedPipe)), ContentLength: -1}, 10); !errors.Is(err, io.ErrClosedPipe) {
+	if _, err := readBody(&http.Request{Body: io.NopCloser(iotest.ErrReader(io.ErrClosedPipe)), ContentLength: -1}, 10, &share{of: &budget{}}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("got %v, want the reader's error", err)
 	}
 }
@@ -84,9 +88,10 @@ func TestAnAnnouncedBodyTakesNoRoomBeforeItArrives(t *testing.T) {
 		room = max(room, len(p))
 		return 0, io.EOF
 	})
-	_, err := readBody(&http.Request{Body: io.NopCloser(body), ContentLength: 100 << 20}, 200<<20)
-	if !errors.Is(err, io.ErrUnexpectedEOF) || room != firstBytes {
-		t.Errorf("got %v with room for %d, want io.ErrUnexpectedEOF with %d", err, room, firstBytes)
+	s := share{of: &budget{}}
+	_, err := readBody(&http.Request{Body: io.NopCloser(body), ContentLength: 100 << 20}, 200<<20, &s)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || room != firstBytes || s.held != 0 {
+		t.Errorf("got %v with room for %d and %d set aside, want io.ErrUnexpectedEOF with %d and nothing", err, room, s.held, firstBytes)
 	}
 }
 
@@ -112,19 +117,22 @@ func TestABodyWithoutAnySignatureIsNotRead(t *testing.T) {
 func TestBodiesTogetherHaveABudget(t *testing.T) {
 	t.Parallel()
 	var b budget
-	first, ok := b.take(maxBodies-10, maxBodies)
-	if !ok {
-		t.Fatal("a body within the budget is refused")
+	first, large, small := share{of: &b}, share{of: &b}, share{of: &b}
+	if !first.hold(maxBodies/2) || !first.hold(maxBodies-10) || !first.hold(100) || first.held != maxBodies-10 {
+		t.Fatalf("a body within the budget is refused; it has %d", first.held)
 	}
-	if _, ok := b.take(-1, firstBytes+1); ok {
-		t.Error("a large body of unknown length is let in beyond the budget")
+	if large.hold(firstBytes+1) || large.held != 0 {
+		t.Error("a large body is let in beyond the budget")
 	}
-	small, ok := b.take(100, maxBodies)
-	if !ok {
+	if !small.hold(100) {
 		t.Error("a small body is refused")
 	}
-	b.give(first)
-	b.give(small)
+	first.end()
+	if !large.hold(firstBytes + 1) {
+		t.Error("what one body gave back another cannot have")
+	}
+	large.end()
+	small.end()
 	if used := b.used.Load(); used != 0 {
 		t.Errorf("%d bytes are never given back", used)
 	}

@@ -126,9 +126,12 @@ func (x *exchange) notAllowed(p *provider.Provider, allow ...string) {
 // unread answers a request whose body could not be read.
 func (x *exchange) unread(p *provider.Provider, err error) {
 	x.w.Header().Set("Connection", "close") // what is left of the body is not waited for
-	if errors.Is(err, errTooLarge) {
-		x.turnAway(p, nil, refusal(http.StatusRequestEntityTooLarge, "body_too_large", "The body is too large.", err.Error()))
-		return
+	why := refusal(http.StatusBadRequest, "incomplete_body", "The body did not arrive whole.", err.Error())
+	switch {
+	case errors.Is(err, errTooLarge):
+		why = refusal(http.StatusRequestEntityTooLarge, "body_too_large", "The body is too large.", err.Error())
+	case errors.Is(err, errNoRoom):
+		why = refusal(http.StatusServiceUnavailable, "store_unavailable", "Too much is being received now; try again later.", err.Error())
 	}
-	x.turnAway(p, nil, refusal(http.StatusBadRequest, "incomplete_body", "The body did not arrive whole.", err.Error()))
+	x.turnAway(p, nil, why)
 }

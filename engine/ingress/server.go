@@ -229,13 +229,23 @@ func (x *exchange) ask(p *provider.Provider, digest string) {
 	x.decided(p, &r)
 }
 
-// admit holds a request against its provider's rate limit.
+// admit asks whether a provider's rate limit would let a request in. It takes nothing of it yet: what a stranger sends, however much and
+// however slowly, is no reason to turn genuine requests away.
 func (x *exchange) admit(p *provider.Provider) (wait time.Duration, ok bool) {
 	rate, burst := p.Limit()
 	if rate == 0 {
 		return 0, true
 	}
-	return x.limits.take(x.name, rate, burst, x.arrived)
+	return x.limits.has(x.name, rate, burst, x.arrived)
+}
+
+// count takes a genuine request from its provider's rate limit; others may have come first since it was admitted.
+func (x *exchange) count(p *provider.Provider) (wait time.Duration, ok bool) {
+	rate, burst := p.Limit()
+	if rate == 0 {
+		return 0, true
+	}
+	return x.limits.take(x.name, rate, burst, x.o.Now()) // its body may have taken a while: the bucket's time must not go back
 }
 
 // receive takes one webhook.
@@ -251,7 +261,7 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 		limit = min(limit, x.o.MaxBody)
 	}
 	if p.LacksSignature(x.r.Header) {
-		// Whatever the body is, it will be refused: nothing of it is read, and it takes nothing of the rate that genuine requests have.
+		// Whatever the body is, it will be refused: nothing of it is read.
 		if d := p.Receive(x.r.Context(), &r); d.Verdict == provider.Refused {
 			x.turnAway(p, &r, d.Refusal)
 			return
@@ -265,14 +275,9 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 		x.unread(p, tooLarge(x.r.ContentLength, limit))
 		return
 	}
-	room, ok := x.budget.take(x.r.ContentLength, limit)
-	if !ok {
-		x.turnAway(p, nil, refusal(http.StatusServiceUnavailable, "store_unavailable", "Too much is being received now; try again later.",
-			"too many bodies are being read at once"))
-		return
-	}
-	defer x.budget.give(room)
-	body, err := readBody(x.r, limit)
+	room := share{of: &x.budget}
+	defer room.end()
+	body, err := readBody(x.r, limit, &room)
 	if err != nil {
 		x.unread(p, err)
 		return
@@ -283,7 +288,14 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 
 // decided has the provider decide, and acts on it.
 func (x *exchange) decided(p *provider.Provider, r *provider.Request) {
-	switch d := p.Receive(x.r.Context(), r); d.Verdict {
+	d := p.Receive(x.r.Context(), r)
+	if d.Genuine {
+		if wait, ok := x.count(p); !ok {
+			x.limited(p, r, wait)
+			return
+		}
+	}
+	switch d.Verdict {
 	case provider.Refused:
 		x.turnAway(p, r, d.Refusal)
 	case provider.Answered:

@@ -180,16 +180,17 @@ func (p *Provider) shake(ctx context.Context, r *Request) (Decision, bool) {
 		if !slices.Contains(c.methods, r.Method) || !c.when.Holds(&r.Request) {
 			continue
 		}
-		if c.genuine(r.Method) {
+		signed := c.genuine(r.Method)
+		if signed {
 			if _, refusal := p.genuine(ctx, r); refusal != nil {
 				return Decision{Refusal: refusal}, true
 			}
 		}
 		h, refusal := c.answer(p, &r.Request)
 		if refusal != nil {
-			return Decision{Refusal: refusal}, true
+			return Decision{Refusal: refusal, Genuine: signed}, true
 		}
-		return Decision{Verdict: Answered, Handshake: h}, true
+		return Decision{Verdict: Answered, Handshake: h, Genuine: signed}, true
 	}
 	if r.Method == http.MethodPost {
 		return Decision{}, false

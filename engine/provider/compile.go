@@ -58,6 +58,7 @@ func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	}
 	c.lint()
 	c.p.headers = c.p.storedHeaders(c.v.Strings("headers"))
+	c.p.masked = c.p.scheme.Parameters()
 	c.shortcuts()
 	return c.p
 }

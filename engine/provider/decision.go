@@ -15,7 +15,8 @@ type Request struct {
 	// Routes is the digest of the snapshot that received it.
 	Routes string
 
-	missing error // why there is no document where there should be one
+	missing error  // why there is no document where there should be one
+	stored  string // what is kept of the query
 }
 
 // Verdict is what becomes of a request.
@@ -43,6 +44,8 @@ func (v Verdict) String() string {
 // Decision is what Receive makes of a request.
 type Decision struct {
 	Verdict Verdict
+	// Genuine says that the signature held, or that the provider signs nothing: it is false of what a stranger could have sent.
+	Genuine bool
 	// Arrivals are the events to append, their ids still to be given; none where refused.
 	Arrivals []store.Arrival
 	// Refusal is set where refused.

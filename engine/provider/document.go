@@ -71,10 +71,13 @@ func (c *compiler) from() {
 		c.out.Errorf(diag.BadTemplate, n.Span, "name the piece of the body, such as {form:payload}", "%q names nothing of the request", text(n))
 	}
 	c.p.sourceClaims = c.p.source.Uses("claim")
+	where, _, _ := c.p.source.Sole()
+	c.p.bare = where == "form" && c.p.source.Optional()
 }
 
 // unpack puts the document of a request beside its body, where `body.from` says that it is not the body itself. What the template
-// lacks makes an empty document, in which nothing is found: what the body holds must not stand in for it.
+// lacks makes an empty document, in which nothing is found: what the body holds must not stand in for it, for the signature may not
+// speak of it. The one exception is a form that may lack its field.
 func (p *Provider) unpack(r *Request) {
 	if p.source == nil {
 		return
@@ -86,6 +89,8 @@ func (p *Provider) unpack(r *Request) {
 		r.missing, r.Document = err, []byte{}
 	case len(doc) > 0:
 		r.Document = doc
+	case !p.bare:
+		r.Document = []byte{}
 	}
 }
 
@@ -101,10 +106,14 @@ func (r *Request) content() []byte {
 func (p *Provider) Format() payload.Format { return p.formats[0] }
 
 // formatOf says how the document of a request is read: the format that the manifest names, of several that which the Content-Type means.
-// A Content-Type says nothing of a document that was taken out of its body.
+// It says nothing of a document that was taken out of its body. Nor is it believed of a body that is JSON or XML by how it begins: nobody
+// signs it, and who has recorded a request could have its text read as a form that says something else.
 func (p *Provider) formatOf(r *Request) payload.Format {
 	if len(p.formats) == 1 || r.Document != nil {
 		return p.formats[0]
+	}
+	if begins := guessFormat(r.Body); begins != payload.Form && slices.Contains(p.formats, begins) {
+		return begins
 	}
 	media := mediaOf(r.Header)
 	if media != "" {

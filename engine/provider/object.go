@@ -108,7 +108,7 @@ func Object() *field.Object {
 			field.Field{Name: "max_body", Type: field.Size, Default: "5MiB", Min: 1, Max: maxBodyBytes, Doc: "The largest body that is accepted; a larger one gets 413."},
 			field.Field{
 				Name: "rate_limit", Type: field.Map, Object: rateObject(), Example: "{rate: 100/s, burst: 200}",
-				Doc: "How many requests are let in; more are answered 429 with Retry-After before their body is read.",
+				Doc: "How many genuine requests are let in; more are answered 429 with Retry-After, and while it is used up before their body is read.",
 			},
 			field.Field{
 				Name: "schema_policy", Type: field.Enum, Enum: []string{policyPass, policyQuarantine, policyReject}, Default: policyPass,

@@ -104,12 +104,12 @@ func bodyObject() *field.Object {
 			{
 				Name: "from", Type: field.String, Example: `"{form:payload?}"`,
 				Doc: "A template of the document, where it is not the body itself: a field of a form, decoded base64, a claim of a token. The event's body is then the " +
-					"document. Where the template gives nothing, the body itself is the document.",
+					"document. Where a form lacks the field of `{form:NAME?}`, the body itself is the document; any other template that gives nothing makes an empty document.",
 			},
 			{
 				Name: "format", Type: field.Strings, Default: string(payload.JSON), Min: 1, Max: int64(len(formats())), Example: "json",
 				Doc: "How the document is read, whatever the Content-Type says: `json`, `form`, `xml` or `text`; 415 where it cannot be. Of a list the Content-Type picks one; " +
-					"where it means none of them, the first counts.",
+					"where it means none of them, the first counts. What begins with `{` or `[` is JSON all the same.",
 			},
 		},
 	}

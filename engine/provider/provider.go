@@ -43,6 +43,7 @@ type Provider struct {
 	events    []Event
 	declared  map[string]int // index in events by name
 	headers   []storedHeader
+	masked    []string // parameters of the URL whose values are not stored
 	maxBody   int64
 	publicURL string // without a query, but with the token; "" where it is not known
 	token     *token
@@ -53,6 +54,7 @@ type Provider struct {
 	formats      []payload.Format    // one or more
 	source       *signature.Template // where the document stands; nil where it is the body
 	sourceClaims bool                // it stands in a token that must be verified first
+	bare         bool                // it is the body itself where a form lacks the field that it stands in
 	readsOuter   bool                // names and document are found in the JSON around the document
 	each         *payload.Path       // where the list of a batch stands; nil where a request is one event
 

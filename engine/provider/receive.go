@@ -40,8 +40,9 @@ func (p *Provider) Receive(ctx context.Context, r *Request) Decision {
 	}
 	f := p.formatOf(r)
 	if refusal := p.readable(r, f); refusal != nil {
-		return Decision{Refusal: refusal}
+		return Decision{Refusal: refusal, Genuine: true}
 	}
+	r.stored = p.withoutSecrets(r.Query)
 	var d Decision
 	if p.each == nil {
 		d, refusal = p.single(r, f, matches.one)
@@ -49,9 +50,9 @@ func (p *Provider) Receive(ctx context.Context, r *Request) Decision {
 		d, refusal = p.batch(r, f, &matches)
 	}
 	if refusal != nil {
-		return Decision{Refusal: refusal}
+		return Decision{Refusal: refusal, Genuine: true}
 	}
-	d.Ack = p.acknowledge(r)
+	d.Ack, d.Genuine = p.acknowledge(r), true
 	return d
 }
 
@@ -168,7 +169,7 @@ func (p *Provider) frozen(r *Request, body []byte, match signature.Match, header
 	return event.Event{
 		Request: r.ID, Provider: p.name, Received: r.Now, Routes: r.Routes,
 		Verification: event.Verification{Rule: match.Rule, Secret: match.Secret, Learned: match.Learned},
-		Headers:      headers, Query: r.Query, ContentType: kind,
+		Headers:      headers, Query: r.stored, ContentType: kind,
 		BodySize: len(body), BodyCRC: crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)), Body: body,
 		Source: event.Live, State: event.Accepted, Labels: p.labels,
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/headgate/headgate/engine/diag"
@@ -14,9 +15,26 @@ const maxVars = 32
 
 // scopes works out what templates may name besides the request. All of it must be known before the first template is parsed.
 func (c *compiler) scopes() {
-	c.scope = &signature.Scope{URL: c.p.publicURL != "", Items: c.p.each != nil, Claims: namesJWT(c.v.Node("signature")), Vars: c.vars()}
+	c.scope = &signature.Scope{URL: c.p.publicURL != "" || c.lacksAddress(), Items: c.p.each != nil, Claims: namesJWT(c.v.Node("signature")), Vars: c.vars()}
 	lets := c.lets()
 	c.scope.Lets = lets
+}
+
+// lacksAddress says once, where the operator wrote, that a used manifest names the public URL and nobody has said what it is. Where the
+// templates are the operator's own, each that names it says so itself.
+func (c *compiler) lacksAddress() bool {
+	n := c.v.Node("signature")
+	if n == nil || c.p.publicURL != "" || !c.v.Good("public_url") || c.own(n.Span) == n.Span {
+		return false
+	}
+	for _, key := range []string{"signature", "let", "challenge", "ack"} {
+		if n := c.v.Node(key); mentions(n, "{url") || mentions(n, "{endpoint") {
+			c.out.Errorf(diag.MissingKey, c.doc.NameSpan, "add `public_url: https://…`, exactly as the provider was told, or set HEADGATE_PUBLIC_URL for all providers",
+				"provider %q signs the address that it sends to, and that is not known", c.p.name)
+			return true
+		}
+	}
+	return false
 }
 
 // namesJWT says whether any signature rule verifies a token, whose claims templates may then name.
@@ -66,9 +84,29 @@ func (c *compiler) vars() map[string]secret.Value {
 			c.out.Errorf(diag.BadValue, e.Value.Span, "", "`vars.%s` is empty", name)
 		default:
 			out[name] = secret.New(text(e.Value))
+			c.usedVar(e)
 		}
 	}
 	return out
+}
+
+// usedVar warns of a variable that no template names: it is misspelt, or left over.
+func (c *compiler) usedVar(e source.Entry) {
+	for _, other := range c.doc.Root.Entries {
+		if other.Key.Text != "vars" && other.Key.Text != "needs" && mentions(other.Value, "var:"+e.Key.Text) {
+			return
+		}
+	}
+	var declared []string
+	for _, v := range c.v.Node("vars").Entries {
+		if v.Key.Text != e.Key.Text {
+			declared = append(declared, v.Key.Text)
+		}
+	}
+	c.out.Add(diag.Finding{
+		Severity: diag.Warning, Rule: diag.BadValue, Span: e.Key.Span, Hint: diag.DidYouMean(e.Key.Text, declared),
+		Message: fmt.Sprintf("nothing names {var:%s}", e.Key.Text),
+	})
 }
 
 // lets compiles the named templates. They cannot name each other: the scope has none while they are parsed.

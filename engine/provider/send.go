@@ -118,7 +118,7 @@ func (p *Provider) exampleRequest(example []byte) *Request {
 		example = p.batchOf(example)
 	}
 	r.Header.Set("Content-Type", contentType(p.formatOfText(example)))
-	if p.source == nil || p.source.Optional() {
+	if p.source == nil || p.bare {
 		r.Body = example
 	} else {
 		r.Document = example
@@ -134,7 +134,7 @@ func (p *Provider) wraps(r *Request, body []byte) bool {
 	kind := r.Header.Get("Content-Type")
 	r.Body = body
 	r.Header.Set("Content-Type", contentType(guessFormat(body)))
-	if p.unpack(r); r.missing == nil && r.Document != nil {
+	if p.unpack(r); r.missing == nil && len(r.Document) > 0 {
 		return true
 	}
 	r.Body, r.Document, r.missing = nil, nil, nil

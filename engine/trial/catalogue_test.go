@@ -127,6 +127,74 @@ func TestCatalogueProvidersSayWhatTheyAre(t *testing.T) {
 	})
 }
 
+// What an operator brings is said in words, for each thing that the provider needs, and for nothing else.
+func TestCatalogueProvidersSayWhatTheyNeed(t *testing.T) {
+	t.Parallel()
+	eachProvider(t, func(t *testing.T, c catalogued) {
+		want := []string{}
+		if needsSecret(c) {
+			want = append(want, "secret")
+		}
+		if regexp.MustCompile(`[{ ](url|endpoint)[}|? ]`).MatchString(templatesOf(c.doc.Root)) {
+			want = append(want, "public_url")
+		}
+		if vars := c.doc.Root.Get("vars"); vars != nil {
+			for _, e := range vars.Entries {
+				if e.Value.Kind == source.Null {
+					want = append(want, e.Key.Text)
+				}
+			}
+		}
+		got := []string{}
+		if needs := c.doc.Root.Get("needs"); needs != nil {
+			for _, e := range needs.Entries {
+				got = append(got, e.Key.Text)
+				if words := text(e.Value); !regexp.MustCompile(`^[a-z].*[^.]$`).MatchString(words) {
+					t.Errorf("needs.%s is %q, want a phrase without a capital and a period", e.Key.Text, words)
+				}
+			}
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("needs tells of %v, want %v", got, want)
+		}
+	})
+}
+
+// needsSecret says whether the operator gives the secret: no handshake brings it, and some rule checks with a key that is not fetched.
+func needsSecret(c catalogued) bool {
+	stores := func(n *source.Node) bool { return n.Get("store") != nil }
+	if n := c.doc.Root.Get("challenge"); n != nil && (stores(n) || slices.ContainsFunc(n.Items, stores)) {
+		return false
+	}
+	rules := c.doc.Root.Get("signature")
+	items := []*source.Node{rules}
+	if rules.Kind == source.List {
+		items = rules.Items
+	}
+	return slices.ContainsFunc(items, func(r *source.Node) bool {
+		return r.Get("fetch") == nil && text(r) != "none" && text(r.Get("algorithm")) != "none"
+	})
+}
+
+// templatesOf gives all keys and values that may be templates, a line each.
+func templatesOf(n *source.Node) string {
+	var b strings.Builder
+	for _, e := range n.Entries {
+		if !slices.Contains([]string{"title", "description", "needs", "events", "example"}, e.Key.Text) {
+			b.WriteString(e.Key.Text + "\n" + templatesOf(e.Value))
+		}
+	}
+	for _, item := range n.Items {
+		b.WriteString(templatesOf(item))
+	}
+	if n.IsScalar() {
+		b.WriteString(n.Text + "\n")
+	}
+	return b.String()
+}
+
 // ownKeys gives what stands in a provider's own file, without what it uses.
 func ownKeys(t *testing.T, name string) *source.Node {
 	t.Helper()

@@ -40,12 +40,15 @@ func (v *Vault) List(ctx context.Context) ([]Entry, error) {
 	for i := range sealed {
 		one := &sealed[i]
 		out = append(out, Entry{
-			Provider: one.Provider, Digest: one.Digest[:min(len(one.Digest), digestDigits)], At: one.At,
+			Provider: one.Provider, Digest: shown(one.Digest), At: one.At,
 			Live: slices.Contains(v.Learned(one.Provider).live.Load().digests, one.Digest),
 		})
 	}
 	return out, nil
 }
+
+// shown cuts a digest to what operators see.
+func shown(digest string) string { return digest[:min(len(digest), digestDigits)] }
 
 // Drop forgets all secrets of a provider, those too that cannot be read, and says how many there were; none is no error. When it returns
 // that is durable, and no request is verified with them any more; with an error, which is the store's, they verify as before. It does not
@@ -64,6 +67,7 @@ func (v *Vault) Drop(ctx context.Context, provider string) (int, error) {
 	if err := v.o.Store.DropSecrets(ctx, provider); err != nil {
 		return 0, fmt.Errorf("dropping the learnt secrets: %w", err)
 	}
+	delete(v.newest, provider)
 	return max(len(sealed), v.forget(provider)), nil
 }
 

@@ -2,7 +2,8 @@
 //
 // A provider that makes up its own secret sends it once. [Vault.Learn] seals it with AES-256-GCM under a key that is not in the
 // store, bound to the provider's name, and returns when that is durable; [Vault.Learned] gives the live secrets to whoever verifies
-// requests; [Vault.List] and [Vault.Drop] are for operators. The key comes from a [KeySource]: a setting, or a file that is made when it is first needed.
+// requests; [Vault.List], [Vault.Reveal] and [Vault.Drop] are for operators. The key comes from a [KeySource]: a setting, or a file that is
+// made when it is first needed.
 //
 // Whether a secret may be learnt at all is not decided here. The methods of a Vault may be called by many goroutines at once.
 package vault
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
@@ -31,11 +33,13 @@ type Store interface {
 // maxSecretBytes bounds a secret: those of real providers are shorter than a hundred characters, a PEM key has two thousand.
 const maxSecretBytes = 8 << 10
 
-// Options is what New needs; all of it is required.
+// Options is what New needs. All but Now is required.
 type Options struct {
 	Store  Store
 	Key    KeySource
 	Logger *slog.Logger
+	// Now gives the time at which a secret is learnt, and until when it may be revealed; time.Now where nil.
+	Now func() time.Time
 }
 
 // Vault holds learnt secrets.
@@ -44,6 +48,8 @@ type Vault struct {
 
 	learning sync.Mutex // one at a time: they are rare, and each looks at what is there
 	seal     *seal      // nil until it is needed; under learning
+	// newest is what each provider handed over last, unless that cannot be read; under learning.
+	newest map[string]handover
 
 	mu       sync.Mutex
 	learned  map[string]*Learned
@@ -60,7 +66,10 @@ func New(o Options) (*Vault, error) {
 	case o.Logger == nil:
 		return nil, errors.New("vault: Options.Logger is missing")
 	}
-	return &Vault{o: o, learned: map[string]*Learned{}}, nil
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Vault{o: o, learned: map[string]*Learned{}, newest: map[string]handover{}}, nil
 }
 
 // Start opens the stored secrets. Those that the key does not open stay where they are and are told in one warning: the providers
@@ -83,10 +92,12 @@ func (v *Vault) Start(ctx context.Context) error {
 			text, err := s.open(one.Provider, one.Sealed)
 			if err == nil {
 				v.add(one.Provider, one.Digest, text)
+				v.newest[one.Provider] = handover{secret: text, digest: one.Digest, at: one.At}
 				continue
 			}
 			reason = err
 		}
+		delete(v.newest, one.Provider) // an older one must not pass for it
 		unreadable[one.Provider] = true
 		count++
 	}
@@ -123,8 +134,9 @@ func (v *Vault) openSeal(create bool) (*seal, error) {
 	return s, err
 }
 
-// Learn makes a secret one of the provider's: it is durable, and verifies requests, when Learn returns. A secret that is known changes
-// nothing. Of one provider the newest store.MaxSecrets are kept.
+// Learn makes a secret one of the provider's: it is durable, and verifies requests, when Learn returns. Of a secret that is known nothing
+// changes but that it is the one to reveal from now on, until the process ends: a provider may hand over the same one each time. Of one
+// provider the newest store.MaxSecrets are kept.
 func (v *Vault) Learn(ctx context.Context, provider string, s secret.Value) error {
 	switch n := len(s.Reveal()); {
 	case n == 0:
@@ -134,18 +146,22 @@ func (v *Vault) Learn(ctx context.Context, provider string, s secret.Value) erro
 	}
 	v.learning.Lock()
 	defer v.learning.Unlock()
-	if slices.ContainsFunc(v.Learned(provider).Secrets(), func(have secret.Value) bool { return have.Reveal() == s.Reveal() }) {
+	now := v.o.Now().UTC() // without the monotonic clock, which stands still while a machine sleeps
+	have := v.Learned(provider).live.Load()
+	if i := slices.IndexFunc(have.secrets, func(known secret.Value) bool { return known.Reveal() == s.Reveal() }); i >= 0 {
+		v.newest[provider] = handover{secret: s, digest: have.digests[i], at: now}
 		return nil
 	}
 	sl, err := v.openSeal(true)
 	if err != nil {
 		return fmt.Errorf("learning a secret: %w", err)
 	}
-	sealed := store.SealedSecret{Provider: provider, Digest: sl.digest(provider, s), Sealed: sl.seal(provider, s)}
+	sealed := store.SealedSecret{Provider: provider, Digest: sl.digest(provider, s), Sealed: sl.seal(provider, s), At: now}
 	if err := v.o.Store.PutSecret(ctx, sealed); err != nil {
 		return fmt.Errorf("learning a secret: %w", err)
 	}
 	v.add(provider, sealed.Digest, s)
+	v.newest[provider] = handover{secret: s, digest: sealed.Digest, at: now}
 	return nil
 }
 

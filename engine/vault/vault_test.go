@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
@@ -27,6 +28,7 @@ type house struct {
 	store store.Store
 	vault *vault.Vault
 	log   strings.Builder
+	now   func() time.Time // nil for time.Now
 }
 
 func newHouse(t *testing.T) *house {
@@ -50,7 +52,7 @@ func (h *house) open(key vault.KeySource) {
 	}
 	h.store = st
 	h.log.Reset()
-	if h.vault, err = vault.New(vault.Options{Store: st, Key: key, Logger: slog.New(slog.NewTextHandler(&h.log, nil))}); err != nil {
+	if h.vault, err = vault.New(vault.Options{Store: st, Key: key, Logger: slog.New(slog.NewTextHandler(&h.log, nil)), Now: h.now}); err != nil {
 		h.Fatal(err)
 	}
 	if err := h.vault.Start(h.Context()); err != nil {

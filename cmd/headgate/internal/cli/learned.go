@@ -12,17 +12,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/vault"
 )
 
 func (a *app) learnedCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "learned",
-		Short:   "List or drop the secrets that providers handed over",
+		Short:   "List, reveal or drop the secrets that providers handed over",
 		GroupID: groupTalk,
-		Example: "  headgate learned list\n  headgate learned drop atlassian-connect",
+		Example: "  headgate learned list\n  headgate learned reveal acme\n  headgate learned drop atlassian-connect",
 	}
 	conn := a.connectFlags(cmd)
-	return group(cmd, a.learnedList(conn), a.learnedDrop(conn))
+	return group(cmd, a.learnedList(conn), a.learnedReveal(conn), a.learnedDrop(conn))
 }
 
 func (a *app) learnedList(conn *connection) *cobra.Command {
@@ -68,6 +69,61 @@ func (a *app) printLearned(list admin.LearnedList, now time.Time) {
 		rows = append(rows, []cell{{text: e.Provider}, {text: age(e.At, now)}, {text: e.Digest}, state})
 	}
 	a.table(a.Stdout, []string{"PROVIDER", "AGE", "DIGEST", "STATE"}, rows)
+}
+
+func (a *app) learnedReveal(conn *connection) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reveal PROVIDER",
+		Short: "Show the secret that a provider has just handed over",
+		Long: fmt.Sprintf(`Show the newest secret that a provider handed over in a handshake, for providers whose settings page
+asks for it before they send anything. stdout gets the secret alone.
+
+It is shown for %.0f minutes after the handshake; then repeat that. The gateway logs each time, with the
+digest and without the secret.`, vault.RevealTime.Minutes()),
+		Example: "  headgate learned reveal acme\n  headgate learned reveal acme --json",
+		Args:    exactly("PROVIDER"),
+	}
+	cmd.RunE = does(func(ctx context.Context, args []string) error {
+		c, err := conn.dial()
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		err = c.post(ctx, "/api/v1/learned/"+url.PathEscape(args[0])+"/reveal", nil, &raw)
+		var answer *answerError
+		if errors.As(err, &answer) && answer.status == http.StatusNotFound {
+			return &exitError{code: exitRuntime, err: answer, hint: "headgate learned list"}
+		}
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(raw)
+		}
+		var done admin.LearnedRevealed
+		if err := c.decode(raw, &done); err != nil {
+			return err
+		}
+		return a.printRevealed(done, time.Now())
+	})
+	return cmd
+}
+
+// printRevealed prints the secret as it is, but to a terminal nothing that would move its cursor: a stranger may have made it up.
+func (a *app) printRevealed(done admin.LearnedRevealed, now time.Time) error {
+	text := done.Secret
+	if done.SecretBase64 != nil {
+		text = string(done.SecretBase64)
+	}
+	a.talk("the newest secret of %s, handed over %s, digest %s", visible(done.Provider), age(done.At, now), visible(done.Digest))
+	if clean := visible(text); terminal(a.Stdout) && clean != text {
+		a.talk("it has characters that a terminal does not show: --json has them all")
+		text = clean
+	}
+	if _, err := fmt.Fprintln(a.Stdout, text); err != nil {
+		return failed(fmt.Errorf("writing the secret: %w", err))
+	}
+	return nil
 }
 
 func (a *app) learnedDrop(conn *connection) *cobra.Command {

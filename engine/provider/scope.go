@@ -71,7 +71,7 @@ func (c *compiler) vars() map[string]secret.Value {
 	out := make(map[string]secret.Value, len(n.Entries))
 	for _, e := range n.Entries {
 		name := e.Key.Text
-		c.checkWord("vars", e.Key)
+		fine := c.checkWord("vars", e.Key)
 		out[name] = secret.New("missing")
 		switch {
 		case e.Value.Refused:
@@ -83,8 +83,9 @@ func (c *compiler) vars() map[string]secret.Value {
 		case text(e.Value) == "":
 			c.out.Errorf(diag.BadValue, e.Value.Span, "", "`vars.%s` is empty", name)
 		default:
-			out[name] = secret.New(text(e.Value))
-			c.usedVar(e)
+			if out[name] = secret.New(text(e.Value)); fine {
+				c.usedVar(e)
+			}
 		}
 	}
 	return out
@@ -130,15 +131,16 @@ func (c *compiler) lets() map[string]*signature.Template {
 }
 
 // checkWord refuses a name that a template could not write.
-func (c *compiler) checkWord(path string, key *source.Node) {
+func (c *compiler) checkWord(path string, key *source.Node) bool {
 	for i := range len(key.Text) {
 		b := key.Text[i]
 		if !(b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '_' || b == '-') {
 			c.out.Errorf(diag.BadName, key.Span, "letters, digits, `_` and `-` are what a name may hold", "`%s` cannot stand in `%s`", key.Text, path)
-			return
+			return false
 		}
 	}
 	if key.Text == "" {
 		c.out.Errorf(diag.BadName, key.Span, "", "a name in `%s` is empty", path)
 	}
+	return key.Text != ""
 }

@@ -31,9 +31,14 @@ const (
 	// MaxBytes is the size of a document. A JWKS of ten RSA keys has about 5 KiB.
 	MaxBytes = 64 << 10
 
-	maxDocuments   = 256
-	maxCalls       = 8
-	maxHostFailing = 16
+	// maxDocuments bounds the addresses that gave a document, maxEmpty those that gave none so far: the two do not compete for room, for
+	// anybody can make up the second. Of these there may be as many of known hosts and as many of all others, and no lane has all of
+	// them, nor a domain all documents: a provider whose hosts can be made up leaves room for the others.
+	maxDocuments       = 256
+	maxDomainDocuments = 64
+	maxEmpty           = 64
+	maxLaneEmpty       = 32
+	maxHostFailing     = 16
 )
 
 // Options are what a Client works with.
@@ -54,10 +59,10 @@ type Client struct {
 	userAgent string
 	now       func() time.Time
 	logger    *slog.Logger
-	calls     chan struct{} // one token for each GET under way
 
 	mu      sync.Mutex
 	entries map[string]*entry
+	lanes   map[string]*lane
 	version uint64
 	tick    uint64
 }
@@ -66,9 +71,11 @@ var _ signature.Refresher = (*Client)(nil)
 
 // entry is what is known of one address.
 type entry struct {
-	host string
-	doc  signature.Document // Version 0 where there is none
-	got  time.Time
+	host   string
+	domain string             // see domainOf
+	lane   string             // the one that the host had when the entry was made
+	doc    signature.Document // Version 0 where there is none
+	got    time.Time
 	// err is how the last try failed, at the time failed.
 	err    error
 	failed time.Time
@@ -83,7 +90,7 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		return nil, errors.New("fetch: option Transport is missing")
 	}
-	c := &Client{transport: o.Transport, userAgent: o.UserAgent, now: o.Now, logger: o.Logger, calls: make(chan struct{}, maxCalls), entries: map[string]*entry{}}
+	c := &Client{transport: o.Transport, userAgent: o.UserAgent, now: o.Now, logger: o.Logger, entries: map[string]*entry{}, lanes: map[string]*lane{}}
 	if c.userAgent == "" {
 		c.userAgent = "Headgate"
 	}
@@ -116,9 +123,9 @@ func (c *Client) get(ctx context.Context, address string, fresh time.Duration) (
 	}
 	for {
 		c.mu.Lock()
-		e := c.entries[address]
+		e := c.entries[u.String()]
 		if e == nil {
-			if e, err = c.enter(address, u.Hostname()); err != nil {
+			if e, err = c.enter(u.String(), u.Hostname()); err != nil {
 				c.mu.Unlock()
 				return signature.Document{}, err
 			}
@@ -160,32 +167,46 @@ func (e *entry) kept(now time.Time) (signature.Document, error) {
 	return signature.Document{}, e.err
 }
 
-// enter makes room for one more address. The caller holds the lock. A host that keeps failing under ever new addresses is left alone
-// for a while: somebody is making them up.
+// enter makes room for one more address that has given nothing yet. The caller holds the lock. A host that keeps failing under ever new
+// addresses is left alone for a while: somebody is making them up.
 func (c *Client) enter(address, host string) (*entry, error) {
 	now := c.now()
 	failing := 0
-	var oldest string
-	for a, e := range c.entries {
+	for _, e := range c.entries {
 		if e.host == host && e.doc.Version == 0 && (e.done != nil || now.Sub(e.failed) < FailureKept) {
 			failing++
-		}
-		if e.done == nil && (oldest == "" || e.used < c.entries[oldest].used) {
-			oldest = a
 		}
 	}
 	if failing >= maxHostFailing {
 		return nil, fmt.Errorf("%s was asked for too many documents that it does not have", host)
 	}
-	if len(c.entries) >= maxDocuments {
-		if oldest == "" {
-			return nil, errors.New("too many documents are being fetched")
-		}
-		delete(c.entries, oldest)
+	e := &entry{host: host, domain: domainOf(host), lane: c.laneOf(host)}
+	alike := func(o *entry) bool { return o.doc.Version == 0 && isStrange(o.lane) == isStrange(e.lane) }
+	if !c.makeRoom(maxLaneEmpty, func(o *entry) bool { return alike(o) && o.lane == e.lane }) || !c.makeRoom(maxEmpty, alike) {
+		return nil, errors.New("too many documents are being fetched")
 	}
-	e := &entry{host: host}
 	c.entries[address] = e
 	return e, nil
+}
+
+// makeRoom forgets the entry of a kind that was not named for the longest time, where there are as many of the kind as there may be. It
+// gives false where each of them is being asked for. The caller holds the lock.
+func (c *Client) makeRoom(most int, kind func(*entry) bool) bool {
+	n, oldest := 0, ""
+	for a, e := range c.entries {
+		if !kind(e) {
+			continue
+		}
+		n++
+		if e.done == nil && (oldest == "" || e.used < c.entries[oldest].used) {
+			oldest = a
+		}
+	}
+	if n < most {
+		return true
+	}
+	delete(c.entries, oldest)
+	return oldest != ""
 }
 
 // ask performs the call that e.done stands for and wakes up whoever waits for it.
@@ -205,6 +226,12 @@ func (c *Client) ask(ctx context.Context, u *url.URL, e *entry) (signature.Docum
 			c.logger.Warn("fetching again failed, the older document serves on", "address", u.Hostname(), "error", e.err)
 		}
 		return doc, err
+	}
+	if e.doc.Version == 0 {
+		// Where all others are being asked for at this moment, there is one more of them for as long as that takes.
+		full := func(o *entry) bool { return o.doc.Version != 0 }
+		c.makeRoom(maxDomainDocuments, func(o *entry) bool { return full(o) && o.domain == e.domain })
+		c.makeRoom(maxDocuments, full)
 	}
 	if e.doc.Version == 0 || !bytes.Equal(e.doc.Bytes, body) {
 		c.version++
@@ -229,12 +256,11 @@ func (c *Client) Confirm(ctx context.Context, address string) error {
 func (c *Client) call(ctx context.Context, u *url.URL, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	select {
-	case c.calls <- struct{}{}:
-		defer func() { <-c.calls }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to ask %s: %w", u.Hostname(), context.Cause(ctx))
+	leave, err := c.queue(ctx, u.Hostname())
+	if err != nil {
+		return nil, fmt.Errorf("waiting to ask %s: %w", u.Hostname(), err)
 	}
+	defer leave()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", u.Hostname(), withoutAddress(err))
@@ -289,6 +315,9 @@ func parse(address string) (*url.URL, error) {
 	case u.User != nil || u.Port() != "" && u.Port() != "443":
 		return nil, errors.New("the address of a document names a user or a port")
 	}
-	u.Fragment, u.RawFragment = "", ""
+	u.Fragment, u.RawFragment, u.Host = "", "", strings.ToLower(u.Hostname()) // so that one document has one address
+	if strings.Contains(u.Host, ":") {
+		u.Host = "[" + u.Host + "]"
+	}
 	return u, nil
 }

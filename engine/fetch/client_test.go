@@ -276,10 +276,10 @@ func TestTheOldestDocumentMakesRoom(t *testing.T) {
 	n := &network{status: 200, body: "one"}
 	c := newClient(t, n, nil)
 	for i := range maxDocuments + 50 {
-		if _, err := c.Fetch(t.Context(), fmt.Sprintf("https://keys.example.com/%d", i)); err != nil {
+		if _, err := c.Fetch(t.Context(), fmt.Sprintf("https://keys.example%d.com/%d", i%5, i)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Fetch(t.Context(), "https://keys.example.com/0"); err != nil {
+		if _, err := c.Fetch(t.Context(), "https://keys.example0.com/0"); err != nil {
 			t.Fatal(err)
 		}
 	}

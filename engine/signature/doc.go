@@ -11,9 +11,11 @@
 //	alternative = source [ ":" argument ] [ "?" ] { "|" function }
 //
 // A "{" that no letter a-z follows is literal; \{ \} \[ \] \\ are literal anywhere. "??" goes on to the next alternative where one is
-// missing or empty; "?" lets a placeholder be empty. What is there twice, a JSON null, a list or a map counts as missing; an empty body
-// and an empty form do not. The vocabulary stands in lists that are read top to bottom: sources, functions, places (which source may
-// stand where), algorithms, key forms, encodings, units. All is compiled at load: a misspelt word is a finding with its column.
+// missing, empty or cannot be used; "?" lets a placeholder be empty where the thing is not there, is a JSON null or is empty, as a group is
+// dropped. What is there twice, is a list or a map, or is refused by a function passes neither: some other reader of the request might see
+// it. An empty body and an empty form are there. The vocabulary stands in lists that are read top to bottom: sources, functions, places
+// (which source may stand where), algorithms, key forms, encodings, units. All is compiled at load: a misspelt word is a finding with its
+// column.
 //
 // A template is compiled for a [Place] and with a [Scope]. The values of variables are compiled in and never printed: what is stored or
 // shown cannot name one, nor the secret. A reply can use the key, but only on a plain token, so that nobody is handed the signature of a

@@ -109,10 +109,8 @@ func (x *explainer) pinned(from *rule) *rule {
 	r := *from
 	r.first = x.scheme.keyOf(from)
 	if r.remote != nil {
-		e := env{req: x.r}
-		if keys, refusal := r.remote.keys(context.Background(), &r, &e, false); refusal == nil {
-			r.keys = keys[:min(len(keys), maxTriedKeys)]
-		}
+		keys, _ := r.remote.held(x.r)
+		r.keys = keys[:min(len(keys), maxTriedKeys)]
 		r.remote = nil
 	}
 	learned := x.scheme.learned.keys(from.index)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"hash"
 	"hash/crc32"
 	"net/textproto"
@@ -38,6 +39,8 @@ const (
 	maxFunctions = 4
 	// maxChallengeBytes is how long a text may be that a reply is made of with the provider's key.
 	maxChallengeBytes = 512
+	// pairsOfHeaders is the function whose list is held against the header that it stands in.
+	pairsOfHeaders = "headerpairs"
 	// maxPairs bounds lists that functions sort or look up.
 	maxPairs = 10_000
 )
@@ -88,8 +91,9 @@ func functions() []function {
 			sortedPairs,
 		},
 		{
-			"headerpairs", "of a list of header names `a,b`: `a:value;b:value`, names in lower case, in the order of the list", false, false,
-			headerPairs,
+			pairsOfHeaders, "of a header that holds a list of header names `a,b`: `a:value;b:value`, names in lower case, in the order of the list. " +
+				"A list that does not name its own header refuses, as does a value with `;a:` inside", false, false,
+			headerPairs(""),
 		},
 	}
 }
@@ -123,7 +127,8 @@ func keyed(h func() hash.Hash) transform {
 
 // ofToken holds a keyed function to plain tokens. Replies answer requests that nobody signed: without this, who asks for the HMAC of
 // a body that he wrote has a genuine signature. Forms, objects, lists and strings with a timestamp before them all hold characters that
-// no token has; what is left to sign is a bare word or number, which is no event.
+// no token has, and what is JSON by itself (a number, true, null) is no token either; what is left to sign is a bare word, which is no
+// event.
 func ofToken(apply transform) transform {
 	return func(e *env, dst, in []byte) ([]byte, bool) {
 		text := bytes.TrimRight(in, "=")
@@ -134,6 +139,9 @@ func ofToken(apply transform) transform {
 			if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte("-_.+/", c) < 0 {
 				return dst, false
 			}
+		}
+		if json.Valid(in) {
+			return dst, false
 		}
 		return apply(e, dst, in)
 	}
@@ -225,20 +233,60 @@ func sortedPairs(_ *env, dst, in []byte) ([]byte, bool) {
 	return dst, true
 }
 
-// headerPairs writes the headers that a list names. One that is not there, or twice, refuses.
-func headerPairs(e *env, dst, in []byte) ([]byte, bool) {
+// headerPairs writes the headers that a list names, which the header `list` holds. One that is not there, or twice, refuses.
+//
+// Nobody can divide the text that it makes in another way. With a ";" before it, the text holds ";name:" exactly once for each name of
+// the list: names differ, and a value with such a piece inside refuses. (A piece begins with the only ";" and ends with the only ":" in
+// it, so it cannot lie across the end of a value.) The header of the list is one of them, so that in every way of reading the text the list begins at the
+// same byte, and as names hold no ";" it ends at the next one: there is one list. With the list each name has one place, and each
+// value goes on to the place of the next name. Nor can a value reach over the line on which the pairs stand.
+func headerPairs(list string) transform {
 	const most = 64 // headers that one request may sign
-	n := 0
-	for part := range bytes.SplitSeq(in, []byte(",")) {
-		name := strings.ToLower(strings.TrimSpace(string(part)))
-		values := e.req.Header[textproto.CanonicalMIMEHeaderKey(name)]
-		if n++; n > most || len(values) != 1 {
+	own := strings.ToLower(list)
+	return func(e *env, dst, in []byte) ([]byte, bool) {
+		names := strings.Split(strings.ToLower(string(in)), ",")
+		if len(names) > most {
 			return dst, false
 		}
-		if n > 1 {
-			dst = append(dst, ';')
+		seen := make(map[string]bool, len(names))
+		for i, name := range names {
+			name = strings.TrimSpace(name)
+			if names[i] = name; !isToken(name) || seen[name] {
+				return dst, false
+			}
+			seen[name] = true
 		}
-		dst = append(append(append(dst, name...), ':'), strings.TrimSpace(values[0])...)
+		if !seen[own] {
+			return dst, false
+		}
+		for i, name := range names {
+			values := e.req.Header[textproto.CanonicalMIMEHeaderKey(name)]
+			if len(values) != 1 || strings.ContainsAny(values[0], "\r\n") || holdsPair(values[0], seen) {
+				return dst, false
+			}
+			if i > 0 {
+				dst = append(dst, ';')
+			}
+			dst = append(append(append(dst, name...), ':'), strings.TrimSpace(values[0])...)
+		}
+		return dst, true
 	}
-	return dst, true
+}
+
+// holdsPair says whether ";name:" with one of the names stands in a value. Parameters such as "; charset=utf-8" do not look like it.
+func holdsPair(value string, names map[string]bool) bool {
+	_, rest, more := strings.Cut(value, ";")
+	for more {
+		var piece string
+		piece, rest, more = strings.Cut(rest, ";")
+		if name, _, ok := strings.Cut(piece, ":"); ok && names[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// pairs says whether the alternative is a list of headers that is written out.
+func (a *alternative) pairs() bool {
+	return slices.ContainsFunc(a.apply, func(f function) bool { return f.name == pairsOfHeaders })
 }

@@ -51,13 +51,8 @@ func TestEveryFunctionTurnsBytesIntoBytes(t *testing.T) {
 		{"sortedkv", "a=%zz", "missing"},
 		{"sortedkv", strings.Repeat("a=1&", maxPairs), "a1"},
 		{"sortedkv", strings.Repeat("a=1&", maxPairs+1), "missing"},
-		{"headerpairs", "X-One, x-two", "x-one:1;x-two:2 2"},
-		{"headerpairs", "x-one,x-none", "missing"},
-		{"headerpairs", "x-one,x-twice", "missing"},
-		{"headerpairs", "", "missing"},
-		{"headerpairs", strings.Repeat("x-one,", 64) + "x-one", "missing"},
 	}
-	tried := map[string]bool{}
+	tried := map[string]bool{pairsOfHeaders: true} // in a test of its own
 	for _, test := range tests {
 		r := &Request{Body: []byte(test.in), Header: http.Header{"X-One": {"1"}, "X-Two": {" 2 2 "}, "X-Twice": {"a", "b"}}}
 		got := render(t, "{body|"+test.function+"}", Signed, r)
@@ -105,6 +100,14 @@ func TestRepliesAreNoOracle(t *testing.T) {
 		"550e8400-e29b-41d4-a716-446655440000": true,
 		"a+b/c_d.e==":                          true,
 		"":                                     false,
+		"1234567":                              false,
+		"-1.5e3":                               false,
+		"42":                                   false,
+		"1e5":                                  false,
+		"true":                                 false,
+		"null":                                 false,
+		"truest":                               true,
+		"0x1":                                  true,
 		`{"a":1}`:                              false,
 		"a=b":                                  false,
 		"a===":                                 false,

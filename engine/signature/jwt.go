@@ -124,6 +124,12 @@ func (s *Scheme) checkToken(ctx context.Context, r *rule, c *call) (*heldKey, *R
 			continue
 		}
 		if r.remote != nil {
+			if old := r.tokens.judge(t.claims, c.env.req.Now); old != nil {
+				if _, held := r.remote.held(c.env.req); !held {
+					detail = "the key is not fetched: " + old.Detail
+					continue
+				}
+			}
 			var refusal *Refusal
 			if keys, refusal = r.remote.keys(ctx, r, &c.env, false); refusal != nil {
 				return nil, refusal
@@ -147,7 +153,7 @@ func (s *Scheme) checkToken(ctx context.Context, r *rule, c *call) (*heldKey, *R
 		c.ends[0], c.count = len(c.sigs), 1
 		input := &rule{signed: []*Template{{parts: []part{{literal: t.input}}}}}
 		c.failed = failure{}
-		if held := input.try(chosen, c); held != nil {
+		if held := input.try(chosen, nil, c); held != nil {
 			c.env.claims = t.claims
 			return held, nil
 		}

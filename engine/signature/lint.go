@@ -21,6 +21,8 @@ const (
 	TokenInURL Weakness = "token-in-url"
 	// Unsigned is a provider that signs nothing.
 	Unsigned Weakness = "unsigned"
+	// Downgrade is a rule without a time beside one of the same key that has it.
+	Downgrade Weakness = "downgrade"
 	// Deprecated is an algorithm that nobody should choose any more.
 	Deprecated Weakness = "deprecated"
 )
@@ -63,7 +65,7 @@ func (s *Scheme) lint(r *rule) []Note {
 	if part := r.unbound(); part != "" {
 		out = append(out, note(BodyNotBound, "", "%s", part))
 	}
-	if r.algorithm.family != constant && r.algorithm.jwt == "" && !s.stampSigned(r) {
+	if r.signsText() && !s.stampSigned(r) {
 		hint := "`delivery` makes a repetition known"
 		message := "no timestamp is signed, so a request that somebody has recorded holds for ever"
 		if s.stamp != nil {
@@ -71,10 +73,42 @@ func (s *Scheme) lint(r *rule) []Note {
 		}
 		out = append(out, note(NoTimestamp, hint, "%s", message))
 	}
+	if strong := s.downgrades(r); strong != nil {
+		out = append(out, note(Downgrade, "leave out the rule without a time, or make it a provider of its own with another secret",
+			"%s signs no time and has the key of %s, which signs one: who has recorded an old request can pass it off by the weaker rule", r.name, strong.name))
+	}
 	if r.algorithm.weak != "" {
 		out = append(out, note(Deprecated, "choose a newer one, if the provider offers it", "%s: %s", r.algorithm.name, r.algorithm.weak))
 	}
 	return out
+}
+
+// downgrades gives a rule that bounds the age of a request and has the key of one that does not: what the sender leaves out or adds decides
+// which of the two applies. It is nil where there is none. In which header each looks does not matter, for whoever sends writes both.
+func (s *Scheme) downgrades(weak *rule) *rule {
+	if !weak.signsText() || s.stampSigned(weak) {
+		return nil
+	}
+	for i := range s.rules {
+		r := &s.rules[i]
+		if r != weak && r.signsText() && s.stampSigned(r) && r.sharesKey(weak) {
+			return r
+		}
+	}
+	return nil
+}
+
+// signsText says whether the rule checks a signature over a text of its own.
+func (r *rule) signsText() bool {
+	return r.algorithm.family != unsigned && r.algorithm.family != constant && r.algorithm.jwt == ""
+}
+
+// sharesKey says whether the two rules check with the same keys: made of the same secrets in the same way, or fetched from one address.
+func (r *rule) sharesKey(other *rule) bool {
+	if (r.remote == nil) != (other.remote == nil) || r.remote != nil && r.remote.address.String() != other.remote.address.String() {
+		return false
+	}
+	return r.form.name == other.form.name && slices.Equal(r.strip, other.strip)
 }
 
 // unbound says what of the body the rule does not prove, "" where it proves all.
@@ -101,6 +135,9 @@ func (r *rule) unbound() string {
 				some = append(some, source+":"+arg)
 			}
 		}
+		if _, summed := boundBody(t.parts); summed {
+			return "of the body only the CRC-32 is signed, which is no hash: with a signature that somebody has seen he can send another body of the same sum"
+		}
 		if len(some) == 0 {
 			return "nothing of the body is signed: with a signature that somebody has seen he can send another body"
 		}
@@ -113,14 +150,33 @@ func (r *rule) unbound() string {
 	return "of the body only " + strings.Join(slices.Compact(parts), ", ") + " is signed: all else in it can be changed"
 }
 
-// bindsBody says whether a template holds the body, or the form or item that stands for it, as a whole.
+// bindsBody says whether a template holds the body, or the form or item that stands for it, as a whole or by its hash.
 func bindsBody(t *Template) bool {
-	for _, source := range []string{"body", "form", "item"} {
-		if t.Uses(source) {
-			return true
+	whole, _ := boundBody(t.parts)
+	return whole
+}
+
+// boundBody looks for what stands for the body. A CRC-32 of it is no hash: another body of the same sum is written in no time.
+func boundBody(parts []part) (whole, summed bool) {
+	add := func(w, s bool) { whole, summed = whole || w, summed || s }
+	for _, p := range parts {
+		add(boundBody(p.group))
+		if p.place == nil {
+			continue
+		}
+		for i := range p.place.alternatives {
+			a := &p.place.alternatives[i]
+			w, s := a.source == "body" || a.source == "form" || a.source == "item" || a.source == "json" && a.arg == "", false
+			if a.let != nil {
+				w, s = boundBody(a.let.parts)
+			}
+			if slices.ContainsFunc(a.apply, func(f function) bool { return f.name == "crc32" }) {
+				w, s = false, w || s
+			}
+			add(w, s)
 		}
 	}
-	return slices.Contains(t.Args("json"), "")
+	return whole, summed
 }
 
 // stampSigned says whether what the rule signs holds the timestamp: as {ts}, by its own name, or with the body that it stands in.

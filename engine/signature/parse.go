@@ -30,9 +30,13 @@ func Parse(n *source.Node, place Place, scope *Scope, out *diag.List) *Template 
 		return nil
 	}
 	t := &Template{text: p.text, parts: p.sequence(false)}
+	if !p.failed {
+		p.checkPairs(t)
+	}
 	if p.failed {
 		return nil
 	}
+	t.once = t.costly() && !t.Uses("secret")
 	return t
 }
 
@@ -209,7 +213,7 @@ func closing(text string, at int) int {
 
 // placeholder reads alternatives up to the offset end.
 func (p *parser) placeholder(end int) *placeholder {
-	ph := &placeholder{missing: &MissingError{Placeholder: strings.TrimSpace(p.text[p.at:end])}}
+	ph := newPlaceholder(strings.TrimSpace(p.text[p.at:end]))
 	start := p.at
 	for {
 		if a := p.alternative(end); a != nil {
@@ -253,7 +257,7 @@ func (p *parser) alternative(end int) *alternative {
 	for p.blanks(end); p.at < end && p.text[p.at] == '|'; p.blanks(end) {
 		p.at++
 		p.blanks(end)
-		if f, ok := p.function(end); ok && a != nil {
+		if f, ok := p.function(end, a); ok && a != nil {
 			a.apply = append(a.apply, f)
 		}
 	}
@@ -275,7 +279,13 @@ func (p *parser) bind(name, arg string, from, to int) *placeholder {
 	if a == nil {
 		return nil
 	}
-	return &placeholder{alternatives: []alternative{*a}, missing: &MissingError{Placeholder: name + ":" + arg}}
+	ph := newPlaceholder(name + ":" + arg)
+	ph.alternatives = []alternative{*a}
+	return ph
+}
+
+func newPlaceholder(text string) *placeholder {
+	return &placeholder{missing: &MissingError{Placeholder: text}, unclear: &MissingError{Placeholder: text, Unclear: true}}
 }
 
 // source finds a source by name and binds its argument; findings stand at text[from:to].
@@ -337,7 +347,8 @@ func (p *parser) misplaced(s sourceType, from, to int) {
 	p.fail(from, to, diag.BadTemplate, "what can: "+strings.Join(can, ", "), "`%s` cannot stand in %s", s.name, strings.Join(placeWords(p.place), ""))
 }
 
-func (p *parser) function(end int) (function, bool) {
+// function reads the name of a function that is applied to what a gives; a is nil where that is broken.
+func (p *parser) function(end int, a *alternative) (function, bool) {
 	from := p.at
 	name := p.word(end)
 	all := functions()
@@ -361,8 +372,48 @@ func (p *parser) function(end int) (function, bool) {
 		return function{}, false
 	case f.keyed && p.place == Reply:
 		f.apply = ofToken(f.apply)
+	case f.name == pairsOfHeaders && a != nil:
+		if a.source != "header" || a.optional || len(a.apply) > 0 || strings.HasSuffix(a.arg, "*") {
+			p.fail(from, p.at, diag.BadTemplate, "write {header:X-Signed-Headers|headerpairs} with the header that holds the list",
+				"headerpairs needs the list as it stands in one header")
+			return function{}, false
+		}
+		f.apply = headerPairs(a.arg)
 	}
 	return f, true
+}
+
+// checkPairs refuses a signed text in which the end of the header pairs could be taken for the beginning of something else: they stand on
+// a line of their own, for no header holds a line end. Nor may the list be left out, or another one be taken in its place.
+func (p *parser) checkPairs(t *Template) {
+	if p.place != Signed && p.place != Lets {
+		return
+	}
+	n := 0
+	for a := range t.all {
+		if a.let == nil && a.pairs() {
+			n++
+		}
+	}
+	for i, q := range t.parts {
+		if q.place == nil || !q.place.alternatives[0].pairs() || len(q.place.alternatives) > 1 {
+			continue
+		}
+		before, after := i == 0, i == len(t.parts)-1
+		if !before {
+			before = strings.HasSuffix(string(t.parts[i-1].literal), "\n")
+		}
+		if !after {
+			after = strings.HasPrefix(string(t.parts[i+1].literal), "\n")
+		}
+		if before && after && p.place == Signed {
+			n--
+		}
+	}
+	if n > 0 {
+		p.fail(0, len(p.text), diag.BadTemplate, "begin and end its line in the signed text: \"{method}\\n{header:X-Signed-Headers|headerpairs}\\n{body}\"",
+			"headerpairs stands on a line of its own, without `??`, `[ ]` or `let`, or a sender could pass off a part of a header as another one")
+	}
 }
 
 // word reads the name of a source or function.

@@ -67,6 +67,21 @@ func (m *remote) keys(ctx context.Context, r *rule, e *env, again bool) ([]heldK
 	return keys, nil
 }
 
+// held gives the keys of the address that the request names as they were had before, without asking for anything. It says no where that
+// address has never given a document.
+func (m *remote) held(r *Request) ([]heldKey, bool) {
+	address, err := m.address.Text(r)
+	if err != nil {
+		return nil, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.kept[address]; k != nil {
+		return k.keys, true
+	}
+	return nil, false
+}
+
 // errNoFetcher says that this process fetches nothing.
 var errNoFetcher = errors.New("nothing is fetched here; set `secret` to the key")
 

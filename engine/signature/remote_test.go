@@ -169,6 +169,81 @@ func TestExplainLooksAtFetchedKeysToo(t *testing.T) {
 	}
 }
 
+// TestNothingIsFetchedForAnOldRequest holds that who makes up addresses has to make up times as well, and that the sender hears the same
+// of an old genuine request as ever where its key is known.
+func TestNothingIsFetchedForAnOldRequest(t *testing.T) {
+	t.Parallel()
+	const address = "https://api.paypal.example/cert.pem"
+	const at = "\ntimestamp: {header: X-At}"
+	yaml := strings.Replace(paypalScheme, "{header:X-Id}", "{header:X-Id}|{ts}", 1) + at
+	k := madeKeys().rsa
+	signer := scheme(t, strings.Replace(yaml, "key: x509, ", "", 1), privatePEM(k))
+	made := func(when time.Time) *Request {
+		r := request(`{"id":1}`, "X-Cert-Url", address, "X-Id", "1")
+		r.Now = when
+		if err := signer.Sign(r); err != nil {
+			t.Fatal(err)
+		}
+		r.Now = now
+		return r
+	}
+	docs := &documents{have: map[string]Document{address: {Bytes: []byte(pemOf("CERTIFICATE", certify(k))), Version: 1}}}
+	s := withFetcher(t, yaml, docs)
+	old, fresh := made(now.Add(-time.Hour)), made(now)
+	garbled := made(now)
+	garbled.Header.Set("X-At", "yesterday")
+	for _, r := range []*Request{old, garbled, made(now.Add(time.Hour))} {
+		if got := detail(t, s, r); !strings.HasPrefix(got, "invalid_signature: the key is not fetched: the timestamp ") {
+			t.Errorf("at %s: got %s, want it refused without its key", r.Header.Get("X-At"), got)
+		}
+		if got := s.Explain(r); !strings.Contains(got, "the key is not fetched") {
+			t.Errorf("explaining it: got %s", got)
+		}
+	}
+	if len(docs.asked) != 0 {
+		t.Errorf("these were asked for: %v", docs.asked)
+	}
+	if got := class(s, fresh); got != "ok" {
+		t.Errorf("a fresh one: got %s, want ok", got)
+	}
+	if got := class(s, old); got != "stale_timestamp" {
+		t.Errorf("an old one whose key is known: got %s, want stale_timestamp", got)
+	}
+	forged := made(now.Add(-time.Hour))
+	forged.Body = []byte(`{"id":2}`)
+	if got := class(s, forged); got != "invalid_signature" {
+		t.Errorf("an old one with another body: got %s, want invalid_signature", got)
+	}
+}
+
+func TestNothingIsFetchedForATokenThatHasEnded(t *testing.T) {
+	t.Parallel()
+	yaml := `signature: {algorithm: jwt-rs256, header: Authorization, key: jwks, fetch: "https://{header:X-Tenant}.keys.example.com/jwks", hosts: ["*.keys.example.com"]}`
+	k := madeKeys()
+	signer := scheme(t, `signature: {algorithm: jwt-rs256, header: Authorization}`, privatePEM(k.rsa))
+	docs := &documents{have: map[string]Document{"https://a.keys.example.com/jwks": {Bytes: []byte(jwksOf(webKeyOf(k.rsa, ""))), Version: 1}}}
+	s := withFetcher(t, yaml, docs)
+	made := func(when time.Time) *Request {
+		r := request("{}", "X-Tenant", "a")
+		r.Now = when
+		if err := signer.Sign(r); err != nil {
+			t.Fatal(err)
+		}
+		r.Now = now
+		return r
+	}
+	old := made(now.Add(-time.Hour))
+	if got := detail(t, s, old); !strings.HasPrefix(got, "invalid_signature: the key is not fetched: the token ended") || len(docs.asked) != 0 {
+		t.Errorf("got %s, and asked for %v", got, docs.asked)
+	}
+	if got := class(s, made(now)); got != "ok" {
+		t.Errorf("a fresh one: got %s, want ok", got)
+	}
+	if got := class(s, old); got != "stale_timestamp" {
+		t.Errorf("an old one whose key is known: got %s, want stale_timestamp", got)
+	}
+}
+
 func TestASecretPinsTheKey(t *testing.T) {
 	t.Parallel()
 	docs := &documents{}

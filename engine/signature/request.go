@@ -43,6 +43,12 @@ func (r *Request) document() []byte {
 	return r.Body
 }
 
+// mostRendered is how many bytes functions and `let` may make of one piece of the request: all that a genuine sender's do, and far less
+// than a chain of functions could be made to take in memory.
+func (r *Request) mostRendered() int {
+	return 2*max(len(r.Body), len(r.Document), len(r.Item)) + 1<<20
+}
+
 // setQuery gives a parameter of the URL one value, or takes it out where the value is nil. All else of the query stays byte for byte;
 // PathQuery and URL follow.
 func (r *Request) setQuery(name string, value *string) {

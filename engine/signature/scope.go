@@ -157,7 +157,10 @@ func bindLet(b binding) (reader, error) {
 	return func(e *env) (value, presence) {
 		e.let = e.let[:0]
 		if err := t.writeTo((*letWriter)(e), e); err != nil {
-			return value{}, absent
+			if missing := (*MissingError)(nil); errors.As(err, &missing) && !missing.Unclear {
+				return value{}, absent
+			}
+			return value{}, unclear
 		}
 		return value{raw: e.let}, present
 	}, nil
@@ -170,7 +173,7 @@ type letWriter env
 var errLetTooLong = errors.New("a `let` is longer than twice the body and a MiB")
 
 func (w *letWriter) Write(b []byte) (int, error) {
-	if len(w.let)+len(b) > 2*len(w.req.Body)+1<<20 {
+	if len(w.let)+len(b) > w.req.mostRendered() {
 		return 0, errLetTooLong
 	}
 	w.let = append(w.let, b...)

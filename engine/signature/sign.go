@@ -258,7 +258,7 @@ func (g *signer) fill() {
 
 func (g *signer) fillOne(a *alternative) bool {
 	value := nonce(g.r, a.source+":"+a.arg)
-	if slices.ContainsFunc(a.apply, func(f function) bool { return f.name == "headerpairs" }) {
+	if a.pairs() {
 		// A list that is itself signed cannot be shortened on the way, so it names itself, as those who sign lists do.
 		value = headerNames(g.r.Header, a.arg)
 	}

@@ -28,8 +28,8 @@ func (v value) string() string {
 	return v.text
 }
 
-// presence says whether a request has what a source names. Everything but present counts as missing in a template; `when` needs to
-// know the others apart, so that a header sent twice is not taken for one that was not sent.
+// presence says whether a request has what a source names. A template can use nothing but what is present, and `when` and "?" know
+// what is absent from the others, so that a header sent twice is not taken for one that was not sent.
 type presence uint8
 
 const (
@@ -39,6 +39,8 @@ const (
 	unclear
 	// nested is a list, a map or an element with others inside: there, and no text.
 	nested
+	// foreign is what is asked of a document of another kind: it cannot be read, and so cannot be there.
+	foreign
 )
 
 // reader reads one source of a request.
@@ -80,13 +82,13 @@ func sources() []sourceType {
 		{"url", "url", "the public URL with its query, from the settings (`public_url`), never from the Host header", never, requests, false, located("url", readURL)},
 		{"endpoint", "endpoint", "the public URL without its query", never, requests, false, located("endpoint", readEndpoint)},
 		{"pathquery", "pathquery", "the path and query as they stood in the request line", never, requests, false, unbound(readPathQuery)},
-		{"header", "header:X-Name", "a header; one that was sent twice counts as missing", always, requests | bare, false, bindHeader},
+		{"header", "header:X-Name", "a header; one that was sent twice cannot be used", always, requests | bare, false, bindHeader},
 		{
-			"query", "query:name", "a parameter of the URL, decoded; one that occurs twice counts as missing. Without a name: the raw query", maybe,
+			"query", "query:name", "a parameter of the URL, decoded; one that occurs twice cannot be used. Without a name: the raw query", maybe,
 			requests | bare, false, bindQuery,
 		},
 		{
-			"form", "form:name", "a field of an urlencoded or multipart body, decoded; one that occurs twice and an uploaded file count as missing. " +
+			"form", "form:name", "a field of an urlencoded or multipart body, decoded; one that occurs twice and an uploaded file cannot be used. " +
 				"Without a name: all fields as an urlencoded text, as it was sent where it was one", maybe, requests | bare, true, bindForm,
 		},
 		{
@@ -95,7 +97,7 @@ func sources() []sourceType {
 		},
 		{
 			"xml", "xml:root.a.b", "the text of an element of the XML document, from the root's name on; `@id` at the end is an attribute. An element that " +
-				"occurs twice counts as missing, `a.0` picks one", always, requests | bare, false, bindXML,
+				"occurs twice cannot be used, `a.0` picks one", always, requests | bare, false, bindXML,
 		},
 		{
 			"outer", "outer:a.b", "the same of the raw body, where `body.from` took the document out of it", always,
@@ -222,6 +224,16 @@ func headersWith(h http.Header, prefix string) []string {
 	return out
 }
 
+// isToken says whether a text may be a header name.
+func isToken(text string) bool {
+	for i := range len(text) {
+		if !isTokenByte(text[i]) {
+			return false
+		}
+	}
+	return text != ""
+}
+
 // isTokenByte says whether a byte may stand in a header name (RFC 9110, token).
 func isTokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
@@ -243,6 +255,8 @@ func bindXML(b binding) (reader, error) {
 		}
 		text, found, err := path.FindXML(document)
 		switch {
+		case err != nil && isOther(document):
+			return value{}, foreign
 		case err != nil || found == payload.Several:
 			return value{}, unclear
 		case found == payload.Elements:
@@ -252,6 +266,12 @@ func bindXML(b binding) (reader, error) {
 		}
 		return value{text: text}, present
 	}, nil
+}
+
+// isOther says whether a document that is no XML does not even begin like it, as a form or JSON in its place does.
+func isOther(document []byte) bool {
+	start := bytes.TrimLeft(bytes.TrimPrefix(document, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(start) > 0 && start[0] != '<'
 }
 
 func bindOuter(b binding) (reader, error) {

@@ -12,6 +12,8 @@ import (
 type Template struct {
 	text  string
 	parts []part
+	// once says that rendering costs more than reading, and that the result is the same whichever secret is tried.
+	once bool
 }
 
 // part is a literal, a placeholder or a group of the two.
@@ -24,8 +26,8 @@ type part struct {
 // placeholder is one {…}: its alternatives are tried in order.
 type placeholder struct {
 	alternatives []alternative
-	// missing is the error where no alternative has anything, made once.
-	missing error
+	// missing is the error where no alternative has anything, unclear where one has something that cannot be used; both are made once.
+	missing, unclear error
 }
 
 // alternative is one source with what is done to it.
@@ -41,10 +43,19 @@ type alternative struct {
 }
 
 // MissingError says which placeholder had nothing to stand for.
-type MissingError struct{ Placeholder string }
+type MissingError struct {
+	Placeholder string
+	// Unclear says that there is something, which a template cannot use: it is there twice, is a list or a map, or a function refused it.
+	Unclear bool
+}
 
 // Error names the placeholder.
-func (e *MissingError) Error() string { return e.Placeholder + " is missing" }
+func (e *MissingError) Error() string {
+	if e.Unclear {
+		return e.Placeholder + " is there twice, or is not of a form that can be used"
+	}
+	return e.Placeholder + " is missing"
+}
 
 // env is what a template sees while it is rendered. It must not be shared.
 type env struct {
@@ -64,35 +75,54 @@ type env struct {
 	let []byte
 }
 
-// value gives what the alternative stands for. It is valid until the next value of the same env is asked for.
-func (a *alternative) value(e *env) (value, bool) {
+// value gives what the alternative stands for. It is valid until the next value of the same env is asked for. What a function refuses is
+// there all the same.
+func (a *alternative) value(e *env) (value, presence) {
 	v, there := a.read(e)
-	if there != present || v.empty() && !a.whole {
-		return value{}, false
+	switch {
+	case there == foreign:
+		return value{}, absent
+	case there != present:
+		return value{}, there
+	case v.empty() && !a.whole:
+		return value{}, absent
+	case len(a.apply) == 0:
+		return v, present
 	}
+	limit := e.req.mostRendered()
 	for i, f := range a.apply {
 		in := v.raw
 		if in == nil {
 			in = []byte(v.text)
 		}
 		buf, ok := &e.bufs[i%2], false
-		if *buf, ok = f.apply(e, (*buf)[:0], in); !ok {
-			return value{}, false
+		if *buf, ok = f.apply(e, (*buf)[:0], in); !ok || len(*buf) > limit {
+			return value{}, unclear
 		}
 		v = value{raw: *buf}
 	}
-	return v, true
+	return v, present
 }
 
-// value gives the first alternative that has something. Only the last one's "?" lets the whole be empty: before a "??" there is
-// somewhere else to go.
+// value gives the first alternative that has something. Only the last one's "?" lets the whole be empty, for before a "??" there is
+// somewhere else to go; and only where nothing is there. What is there and cannot be used could mean something to another reader of the
+// same request, so it is never passed over in silence.
 func (p *placeholder) value(e *env) (value, error) {
+	there := absent
 	for i := range p.alternatives {
-		if v, ok := p.alternatives[i].value(e); ok {
+		v, is := p.alternatives[i].value(e)
+		switch is {
+		case present:
 			return v, nil
+		case absent:
+		default:
+			there = is
 		}
 	}
-	if p.alternatives[len(p.alternatives)-1].optional {
+	switch {
+	case there != absent:
+		return value{}, p.unclear
+	case p.alternatives[len(p.alternatives)-1].optional:
 		return value{}, nil
 	}
 	return value{}, p.missing
@@ -182,7 +212,11 @@ func writeParts(w io.Writer, e *env, parts []part) error {
 				return fmt.Errorf("writing a signed string: %w", err)
 			}
 		case p.group != nil:
-			if !complete(e, p.group) {
+			whole, err := complete(e, p.group)
+			if err != nil {
+				return err
+			}
+			if !whole {
 				continue
 			}
 			if err := writeParts(w, e, p.group); err != nil {
@@ -197,16 +231,20 @@ func writeParts(w io.Writer, e *env, parts []part) error {
 	return nil
 }
 
-// complete says whether nothing in a group is missing.
-func complete(e *env, group []part) bool {
+// complete says whether nothing in a group is missing. What is there and cannot be used is an error, as it is behind a "?".
+func complete(e *env, group []part) (bool, error) {
 	for i := range group {
-		if p := group[i].place; p != nil {
-			if _, err := p.value(e); err != nil {
-				return false
-			}
+		p := group[i].place
+		if p == nil {
+			continue
+		}
+		if _, err := p.value(e); err == p.unclear { //nolint:errorlint // the very value that was made for the placeholder
+			return false, err
+		} else if err != nil {
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // String gives the template as it was written.
@@ -230,6 +268,21 @@ func (t *Template) Constant() bool {
 		}
 	}
 	return true
+}
+
+// costly says whether rendering the template has to read through the body, or to work on it, rather than pass it on.
+func (t *Template) costly() bool {
+	for a := range t.all {
+		switch a.source {
+		case "body":
+			if len(a.apply) > 0 {
+				return true
+			}
+		case "form", "json", "xml", "outer", "item", "key", "let":
+			return true
+		}
+	}
+	return false
 }
 
 // plain says whether the template is text alone.

@@ -29,7 +29,7 @@ func everything(t testing.TB) *Scope {
 	s := &Scope{URL: true, Items: true, Claims: true, Vars: map[string]secret.Value{"key": secret.New("v4r"), "unset": {}}}
 	s.Lets = map[string]*Template{"broken": nil}
 	for name, text := range map[string]string{
-		"both": "{header:X-Event}:{var:key}", "hidden": "{secret}{body}", "lost": "{header:X-None}", "fixed": "<{var:key}>", "double": "{body}{body}{body}",
+		"both": "{header:X-Event}:{var:key}", "hidden": "{secret}{body}", "lost": "{header:X-None}", "fixed": "<{var:key}>", "double": "{body}{body}{body}", "two": "{header:X-Two}",
 	} {
 		var out diag.List
 		if s.Lets[name] = Parse(source.NewString(text, source.Span{}), Lets, s, &out); out.HasErrors() {

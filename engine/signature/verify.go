@@ -63,6 +63,10 @@ type call struct {
 	sum   [maxSumBytes]byte
 	// message holds what is signed by an algorithm that does not hash first.
 	message bytes.Buffer
+	// text holds a signed text that is rendered once for several keys, whole is the template that stands for it.
+	text  bytes.Buffer
+	whole Template
+	parts [1]part
 	// failed collects why no key held.
 	failed failure
 }
@@ -142,7 +146,7 @@ func (s *Scheme) verify(ctx context.Context, rule *rule, c *call, r *Request) (M
 
 func (s *Scheme) release(c *call) {
 	clear(c.items[:c.env.count])
-	c.count, c.failed = 0, failure{}
+	c.count, c.failed, c.parts[0].literal = 0, failure{}, nil
 	next := env{items: c.items[:]}
 	if cap(c.env.out)+cap(c.env.bufs[0])+cap(c.env.bufs[1])+cap(c.env.let) <= maxKeptBytes {
 		next.out, next.bufs, next.let = c.env.out, c.env.bufs, c.env.let
@@ -153,6 +157,9 @@ func (s *Scheme) release(c *call) {
 	}
 	if c.message.Cap() > maxKeptBytes {
 		c.message = bytes.Buffer{}
+	}
+	if c.text.Cap() > maxKeptBytes {
+		c.text = bytes.Buffer{}
 	}
 	s.calls.Put(c)
 }
@@ -294,20 +301,36 @@ func (s *Scheme) checkSignature(ctx context.Context, r *rule, c *call) (*heldKey
 	}
 	keys := r.keys
 	if r.remote != nil {
+		if refusal := s.tooOldToFetch(r, c); refusal != nil {
+			return nil, refusal
+		}
 		var refusal *Refusal
 		if keys, refusal = r.remote.keys(ctx, r, &c.env, false); refusal != nil {
 			return nil, refusal
 		}
 		keys = keys[:min(len(keys), maxTriedKeys)]
 	}
-	if held := r.try(keys, c); held != nil {
-		return held, nil
-	}
 	learned := s.learned.keys(r.index)
-	if held := r.try(learned, c); held != nil {
+	if held := r.try(keys, learned, c); held != nil {
 		return held, nil
 	}
 	return nil, c.failed.refusal(len(keys) + len(learned))
+}
+
+// tooOldToFetch refuses what could not be accepted with any key, before a key is fetched that nobody has asked for so far: whoever makes
+// up addresses has to make up times as well. Such a request is invalid and not stale, for its signature has not been looked at.
+func (s *Scheme) tooOldToFetch(r *rule, c *call) *Refusal {
+	if s.stamp == nil || c.env.ts == "" {
+		return nil
+	}
+	old := s.stamp.judge(c.env.ts, c.env.req.Now)
+	if old == nil {
+		return nil
+	}
+	if _, held := r.remote.held(c.env.req); held {
+		return nil
+	}
+	return &Refusal{Class: InvalidSignature, Detail: "the key is not fetched: " + old.Detail}
 }
 
 // failure is why no key held.
@@ -329,16 +352,28 @@ func (f *failure) refusal(keys int) *Refusal {
 	return &Refusal{Class: InvalidSignature, Detail: detail}
 }
 
-// try gives the first key that holds for any signed string.
-func (r *rule) try(keys []heldKey, c *call) *heldKey {
-	for i := range keys {
-		k := &keys[i]
-		if why := k.expired(c.env.req.Now); why != "" {
-			c.failed.expired = why
-			continue
+// try gives the first key that holds for any signed string, of the configured ones and then of the learned ones. A string whose making
+// costs something is made once, however many keys there are.
+func (r *rule) try(keys, learned []heldKey, c *call) *heldKey {
+	n := len(keys) + len(learned)
+	for _, signed := range r.signed {
+		if n > 1 && signed != nil && signed.once {
+			c.text.Reset()
+			if err := signed.writeTo(&c.text, &c.env); err != nil {
+				errors.As(err, &c.failed.missing)
+				continue
+			}
+			c.parts[0].literal = c.text.Bytes()
+			c.whole.parts = c.parts[:]
+			signed = &c.whole
 		}
-		c.env.secret = k.text
-		for _, signed := range r.signed {
+		for i := range n {
+			k := keyAt(keys, learned, i)
+			if why := k.expired(c.env.req.Now); why != "" {
+				c.failed.expired = why
+				continue
+			}
+			c.env.secret = k.text
 			ok, err := k.checker.check(signed, c)
 			if err != nil {
 				errors.As(err, &c.failed.missing)
@@ -350,6 +385,14 @@ func (r *rule) try(keys []heldKey, c *call) *heldKey {
 		}
 	}
 	return nil
+}
+
+// keyAt gives one key of two lists, as if they were one.
+func keyAt(keys, learned []heldKey, i int) *heldKey {
+	if i < len(keys) {
+		return &keys[i]
+	}
+	return &learned[i-len(keys)]
 }
 
 // expired says why the certificate of a key is not believed, "" where it is, or where there is none.

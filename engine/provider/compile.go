@@ -227,6 +227,12 @@ func ruleNode(v *field.Values, name string) *source.Node {
 // rules are looked at all the same.
 func (c *compiler) secrets(n *source.Node, keyless bool) []signature.Secret {
 	add := func(list []signature.Secret, t secret.Text, span source.Span) []signature.Secret {
+		if plain := t.Reveal(); strings.TrimSpace(plain) != plain && plain != "" && !strings.Contains(plain, "-----") {
+			c.out.Add(diag.Finding{
+				Severity: diag.Warning, Rule: diag.BadValue, Span: span, Hint: "copy it again from the provider's settings",
+				Message: "the secret begins or ends with white space, which counts",
+			})
+		}
 		s := signature.Secret{Value: secret.New(t.Reveal()), Span: span}
 		for _, part := range t.Parts() {
 			s.Placeholder = s.Placeholder || part.Placeholder

@@ -17,8 +17,8 @@ import (
 	"github.com/headgate/headgate/engine/source"
 )
 
-// secretBytes is how much chance is in a generated secret: as much as the output of SHA-256 has.
-const secretBytes = 32
+// secretBytes is how much chance is in a generated secret. In base64 they are 40 characters, which is the most that some services take.
+const secretBytes = 30
 
 // GenerateSecret makes a secret of the form that a rule takes: a text, base64, hex, "user:password" for Basic auth, with the first prefix
 // of `strip` where there is one; or, for the public-key algorithms, a PKCS #8 private key in PEM, with which Sign can sign and whose

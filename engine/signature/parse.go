@@ -2,6 +2,7 @@ package signature
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -127,6 +128,13 @@ func (p *parser) sequence(inGroup bool) []part {
 			if ph := p.braces(); ph != nil {
 				parts = append(parts, part{place: ph})
 			}
+		case c == '{' && p.almost() != "":
+			name := p.almost()
+			p.fail(p.at, p.at+1, diag.BadTemplate, fmt.Sprintf(`write {%s}, or \{ for a literal brace; {{ }} are the expressions of pipelines`, name),
+				"this brace begins no placeholder, for no letter follows it")
+			for p.at < len(p.text) && p.text[p.at] == '{' {
+				p.at++
+			}
 		case c == '[' && inGroup:
 			p.fail(p.at, p.at+1, diag.BadTemplate, `write \[ for a literal bracket`, "groups do not nest")
 			p.at++
@@ -158,6 +166,22 @@ func (p *parser) sequence(inGroup bool) []part {
 	}
 	flush()
 	return parts
+}
+
+// almost gives the source that somebody meant who wrote {{body}} or { body }; "" where a brace is but a brace, as in JSON.
+func (p *parser) almost() string {
+	rest := strings.TrimLeft(strings.TrimPrefix(p.text[p.at+1:], "{"), " \t")
+	if len(rest) == len(p.text)-p.at-1 {
+		return ""
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool { return r < 'a' || r > 'z' })
+	if end <= 0 || !strings.ContainsRune(":|?} ", rune(rest[end])) {
+		return ""
+	}
+	if !slices.ContainsFunc(sources(), func(s sourceType) bool { return s.name == rest[:end] }) {
+		return ""
+	}
+	return rest[:end]
 }
 
 // escape reads a backslash and what it protects.

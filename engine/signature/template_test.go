@@ -70,7 +70,7 @@ func TestTemplatesRenderByteForByte(t *testing.T) {
 		{"{header:X-Event}[.{json:type}!]", "push.a.b!"},
 		{"[{json:none}{json:type}]x", "x"},
 		{`\{json:type\} \[{json:type}] \\ }`, `{json:type} [a.b] \ }`},
-		{"{1} { body} {Body} {\"a\"", "{1} { body} {Body} {\"a\""},
+		{"{1} { bodies} {Body} {\"a\"", "{1} { bodies} {Body} {\"a\""},
 		{"{header:X-Event|sha256|hex}", "d107ea3629c326718876f07356a48dea26f123742f8bf44ce75f8f805cf9a37d"},
 		{"{header:X-Event|sha1|base64}", "3IZ8A9bx9DhaJHW0vhE35YUDbdE="},
 		{"{header:X-B64|unbase64|hex}", "6869"},

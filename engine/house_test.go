@@ -198,20 +198,18 @@ func TestProvidersAreData(t *testing.T) {
 	all := strings.Join(quoted, "|")
 	// The name alone, or a header of the provider's own; and for names that are no ordinary words, the name anywhere.
 	whole := regexp.MustCompile(`(?i)^(?:x-)?(` + all + `)(?:-.*)?$`)
-	word := regexp.MustCompile(`(?i)(?:^|[^a-z0-9_])(` + all + `)(?:$|[^a-z0-9_])`)
+	word := regexp.MustCompile(`(?i)\b(` + all + `)\b`)
 	ordinary, purpose := ordinaryWords(), namedOnPurpose()
 	names := func(file, text string) string {
 		for i, pattern := range []*regexp.Regexp{whole, word} {
-			m := pattern.FindStringSubmatch(text)
-			if m == nil {
-				continue
-			}
-			name := strings.ToLower(m[1])
-			known, isWord := ordinary[name]
-			switch {
-			case isWord && i > 0, slices.Contains(known.files, "..."), slices.Contains(known.files, file), slices.Contains(purpose[file].names, name):
-			default:
-				return name
+			for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+				name := strings.ToLower(m[1])
+				known, isWord := ordinary[name]
+				switch {
+				case isWord && i > 0, slices.Contains(known.files, "..."), slices.Contains(known.files, file), slices.Contains(purpose[file].names, name):
+				default:
+					return name
+				}
 			}
 		}
 		return ""

@@ -1,7 +1,8 @@
 // Package ingress is the public listener: it takes webhooks over HTTP, has engine/provider decide about each, makes the events
 // durable and only then answers.
 //
-// It knows nothing of signatures, pipelines or queues, and it never retries. [Server] is the handler, [Listener] the socket around it.
+// It knows nothing of signatures, pipelines or queues, and it never retries. What needs no knowledge of the body is decided here: the
+// token of an address, rates, the room that bodies take, and how much a stranger may have logged, recorded and explained. [Server] is the handler, [Listener] the socket around it.
 // A request costs no goroutine, timer or context of its own. Both types may be used by any number of goroutines at once.
 package ingress
 

@@ -37,7 +37,6 @@ func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	c.publicURL(o.PublicURL)
 	c.limit()
 	c.p.policy = c.v.String("schema_policy")
-	c.p.settingsPage = c.v.String("settings_page")
 	c.p.maxBody = c.v.Size("max_body")
 	if o.MaxBody > 0 {
 		c.p.maxBody = min(c.p.maxBody, o.MaxBody)

@@ -73,7 +73,7 @@ func TestAProviderWithoutDeliveryGetsAHint(t *testing.T) {
 	t.Parallel()
 	p, out := load(t, Options{}, "p.yaml", "kind: provider\nname: p\nsignature: {algorithm: hmac-sha256, header: X, signed: \"{ts}{body}\"}\n"+
 		"timestamp: {header: T}\nsecret: <<env.SECRET>>\n")
-	if p == nil || p.Deduplicates() {
+	if p == nil || p.delivery != nil {
 		t.Fatalf("got %v", out.Sorted())
 	}
 	if len(out.Sorted()) != 1 || out.Sorted()[0].Severity != diag.Hint || out.Sorted()[0].Rule != diag.NoDelivery {

@@ -1,8 +1,8 @@
 // Package provider compiles a provider's manifest and receives its requests: verify, identify, decide.
 //
 // [Provider.Receive] is pure: a frozen request in, a [Decision] out. It knows nothing of connections, of answers on the wire or of
-// what becomes of an event; engine/ingress does that with the decision. It never decodes a body: names and ids are found in the raw
-// bytes. No provider has Go code: all that tells one from another stands in manifests.
+// what becomes of an event; engine/ingress does that with the decision. Names and ids are found in the raw bytes; a body is decoded only
+// where an event's schema may quarantine or refuse it. [Provider.Sign] is the other way round: it plays the sender. No provider has Go code: all that tells one from another stands in manifests.
 //
 // A Provider is immutable after [Compile] and may be used by any number of goroutines at once.
 package provider
@@ -65,8 +65,6 @@ type Provider struct {
 	ack        *reply
 	reject     *Reply
 	rejectOn   map[string]*Reply // by code
-
-	settingsPage string
 }
 
 // Event is one declared event.
@@ -106,15 +104,6 @@ func (p *Provider) Name() string { return p.name }
 // MaxBody is the largest body in bytes.
 func (p *Provider) MaxBody() int64 { return p.maxBody }
 
-// Window is how long a delivery id counts as seen; 0 where nothing is de-duplicated.
-func (p *Provider) Window() time.Duration { return p.window }
-
-// Batches says whether a request can hold several events.
-func (p *Provider) Batches() bool { return p.each != nil }
-
-// SettingsPage is where a person sets the webhook up, "" where the manifest does not say.
-func (p *Provider) SettingsPage() string { return p.settingsPage }
-
 // Events gives the names of the declared events in the order written.
 func (p *Provider) Events() []string {
 	out := make([]string, len(p.events))
@@ -133,12 +122,6 @@ func (p *Provider) Event(name string) (*Event, bool) {
 	return &p.events[i], true
 }
 
-// HasEvent says whether events of that name can start anything.
-func (p *Provider) HasEvent(name string) bool {
-	_, ok := p.declared[name]
-	return ok || p.AcceptsUnknown()
-}
-
 // AcceptsUnknown says whether events that are not declared are accepted as well.
 func (p *Provider) AcceptsUnknown() bool { return p.unknown == unknownAccept }
 
@@ -148,18 +131,6 @@ func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }
 // LacksSignature says that a request with these headers can only be refused, whatever its body is: its signature stands in a header,
 // none of the headers that may hold it is there, and no handshake is answered without one.
 func (p *Provider) LacksSignature(h http.Header) bool { return p.early && p.scheme.LacksSignature(h) }
-
-// Deduplicates says whether a request that is sent twice is known to be the same.
-func (p *Provider) Deduplicates() bool { return p.delivery != nil }
-
-// StoredHeaders gives the names, in lower case, of the headers that are stored with an event.
-func (p *Provider) StoredHeaders() []string {
-	out := make([]string, len(p.headers))
-	for i, h := range p.headers {
-		out[i] = h.lower
-	}
-	return out
-}
 
 // Path is where the provider's requests arrive, with the token where the address holds one: it must not reach a log.
 func (p *Provider) Path() string {

@@ -134,8 +134,8 @@ func TestTheSignatureHeaderIsStoredOnlyWhereItIsListed(t *testing.T) {
 			yaml += "headers: [X-Acme-Signature]\n"
 		}
 		p := compile(t, "acme.yaml", yaml)
-		if got := slices.Contains(p.StoredHeaders(), "x-acme-signature"); got != listed {
-			t.Errorf("listed %t: stored headers %v", listed, p.StoredHeaders())
+		if got := slices.Contains(p.headers, storedHeader{"X-Acme-Signature", "x-acme-signature"}); got != listed {
+			t.Errorf("listed %t: stored headers %v", listed, p.headers)
 		}
 	}
 }
@@ -149,8 +149,8 @@ func TestTheWindowIsAtLeastTwiceTheTolerance(t *testing.T) {
 		"":                                   0,
 	} {
 		p := compile(t, "p.yaml", "kind: provider\nname: p\nsignature: {algorithm: hmac-sha256, header: X, signed: \"{ts}{body}\"}\ntimestamp: {header: T}\nsecret: <<env.SECRET>>\n"+yaml+"\n")
-		if p.Window() != want {
-			t.Errorf("%s: got %s, want %s", yaml, p.Window(), want)
+		if p.window != want {
+			t.Errorf("%s: got %s, want %s", yaml, p.window, want)
 		}
 	}
 }

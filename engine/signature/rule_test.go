@@ -35,7 +35,7 @@ func TestOnlyTheFirstRuleThatAppliesIsTried(t *testing.T) {
 			t.Fatal(err)
 		}
 		m, refusal := s.Verify(t.Context(), r)
-		if refusal != nil || m.Index != want || m.Rule != s.Rules()[want] {
+		if refusal != nil || m.Index != want || m.Rule != s.rules[want].name {
 			t.Errorf("version %s: got %+v %+v, want rule %d", version, m, refusal, want)
 		}
 	}

@@ -49,9 +49,6 @@ func (s *Scheme) keyOf(r *rule) []byte {
 // Unsigned says whether the scheme accepts everything.
 func (s *Scheme) Unsigned() bool { return s.rules[0].algorithm.family == unsigned }
 
-// Rules gives the names of the rules in order, such as "signature[0] hmac-sha256".
-func (s *Scheme) Rules() []string { return names(s.rules, func(r rule) string { return r.name }) }
-
 // Header gives the name of the header that the first rule reads its signature from, as it was written; "" where there is none.
 func (s *Scheme) Header() string {
 	for _, from := range s.rules[0].from {

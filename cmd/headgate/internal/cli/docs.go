@@ -23,7 +23,7 @@ func (a *app) docsCommand() *cobra.Command {
 		&cobra.Command{
 			Use:   "sections PAGE...",
 			Short: "Write the generated parts of pages, in place",
-			RunE:  does(writeSections),
+			RunE:  does(a.writeSections),
 		})
 }
 

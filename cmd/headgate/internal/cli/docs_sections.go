@@ -15,7 +15,7 @@ import (
 
 // sections are the parts of pages that are written from the declarations which the program goes by. In a page one stands between
 // `<!-- generated: NAME -->` and `<!-- /generated -->`.
-func sections() map[string]func(context.Context) (string, error) {
+func (a *app) sections() map[string]func(context.Context) (string, error) {
 	plain := func(text func() string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text(), nil }
 	}
@@ -36,12 +36,13 @@ func sections() map[string]func(context.Context) (string, error) {
 		"keys":       plain(func() string { return pairsTable("`key`", "the secret is", signature.KeyForms()) }),
 		"units":      plain(func() string { return pairsTable("unit", "is", signature.Units()) }),
 		"catalogue":  catalogueTable,
+		"cli":        plain(a.commandPages),
 	}
 }
 
 // writeSections writes the generated parts of the pages anew, in place. Parts of other names are left alone.
-func writeSections(ctx context.Context, pages []string) error {
-	known := sections()
+func (a *app) writeSections(ctx context.Context, pages []string) error {
+	known := a.sections()
 	for _, page := range pages {
 		old, err := os.ReadFile(page)
 		if err != nil {

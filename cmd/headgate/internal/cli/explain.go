@@ -23,8 +23,12 @@ func (a *app) explainCommand() *cobra.Command {
 		GroupID: groupTalk,
 		Long: `Tell what became of a request: why it was refused, or what it started.
 
-ID is the X-Request-Id of the answer that the sender got, its execution_id, or an event's id. Without one the latest refusals are
-listed; the flags choose among those.`,
+ID is the X-Request-Id of the answer that the sender got, its execution_id, or an event's id. Without
+one the latest refusals are listed; the flags choose among those.
+
+A refusal is explained by what differs in form (hex where base64 was expected, a clock that is off),
+never by a secret or by the signature that would have been right. Of requests that are refused alike
+in great number most are only counted.`,
 		Example: `  headgate explain
   headgate explain --provider github --since 1h
   headgate explain 1hf2k9wq3a0bz5rm

@@ -20,7 +20,7 @@ func (a *app) learnedCommand() *cobra.Command {
 		Use:     "learned",
 		Short:   "List, reveal or drop the secrets that providers handed over",
 		GroupID: groupTalk,
-		Example: "  headgate learned list\n  headgate learned reveal acme\n  headgate learned drop atlassian-connect",
+		Example: "  headgate learned list\n  headgate learned reveal acme\n  headgate learned drop acme",
 	}
 	conn := a.connectFlags(cmd)
 	return group(cmd, a.learnedList(conn), a.learnedReveal(conn), a.learnedDrop(conn))
@@ -84,24 +84,11 @@ digest and without the secret.`, vault.RevealTime.Minutes()),
 		Args:    exactly("PROVIDER"),
 	}
 	cmd.RunE = does(func(ctx context.Context, args []string) error {
-		c, err := conn.dial()
-		if err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		err = c.post(ctx, "/api/v1/learned/"+url.PathEscape(args[0])+"/reveal", nil, &raw)
-		var answer *answerError
-		if errors.As(err, &answer) && answer.status == http.StatusNotFound {
-			return &exitError{code: exitRuntime, err: answer, hint: "headgate learned list"}
-		}
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(raw)
-		}
 		var done admin.LearnedRevealed
-		if err := c.decode(raw, &done); err != nil {
+		printed, err := a.learnedOf(conn, &done, func(c *client, out any) error {
+			return c.post(ctx, "/api/v1/learned/"+url.PathEscape(args[0])+"/reveal", nil, out)
+		})
+		if err != nil || printed {
 			return err
 		}
 		return a.printRevealed(done, time.Now())
@@ -134,32 +121,40 @@ func (a *app) learnedDrop(conn *connection) *cobra.Command {
 them are refused from then on; the provider's next handshake is learnt as the first one was.
 
 The secrets of the manifest stay as they are. PROVIDER need not be in the manifests any more.`,
-		Example: "  headgate learned drop atlassian-connect",
+		Example: "  headgate learned drop acme",
 		Args:    exactly("PROVIDER"),
 	}
 	cmd.RunE = does(func(ctx context.Context, args []string) error {
-		c, err := conn.dial()
-		if err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		err = c.remove(ctx, "/api/v1/learned/"+url.PathEscape(args[0]), &raw)
-		var answer *answerError
-		if errors.As(err, &answer) && answer.status == http.StatusNotFound {
-			return &exitError{code: exitRuntime, err: answer, hint: "headgate learned list"}
-		}
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(raw)
-		}
 		var done admin.LearnedDropped
-		if err := c.decode(raw, &done); err != nil {
+		printed, err := a.learnedOf(conn, &done, func(c *client, out any) error {
+			return c.remove(ctx, "/api/v1/learned/"+url.PathEscape(args[0]), out)
+		})
+		if err != nil || printed {
 			return err
 		}
 		fmt.Fprintf(a.Stdout, "dropped %s of %s\n", count(done.Dropped, "secret"), visible(done.Provider))
 		return nil
 	})
 	return cmd
+}
+
+// learnedOf asks the gateway about the secrets of one provider and fills done with its answer. Under --json the answer is printed as it
+// is, which the result says.
+func (a *app) learnedOf(conn *connection, done any, ask func(c *client, out any) error) (printed bool, err error) {
+	c, err := conn.dial()
+	if err != nil {
+		return false, err
+	}
+	var raw json.RawMessage
+	err = ask(c, &raw)
+	var answer *answerError
+	switch {
+	case errors.As(err, &answer) && answer.status == http.StatusNotFound:
+		return false, &exitError{code: exitRuntime, err: answer, hint: "headgate learned list"}
+	case err != nil:
+		return false, err
+	case a.json:
+		return true, a.printJSON(raw)
+	}
+	return false, c.decode(raw, done)
 }

@@ -111,15 +111,20 @@ Exit codes: 0 ok, 1 a failure while running, 2 findings in files, 3 the environm
 		&cobra.Group{ID: groupTry, Title: "Trying it out:"},
 		&cobra.Group{ID: groupTalk, Title: "Talking to a running gateway:"},
 	)
-	for _, c := range []*cobra.Command{
+	for _, c := range a.commands() {
+		root.AddCommand(c)
+	}
+	return root
+}
+
+// commands are all of them, in the order of the manual.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
 		a.serveCommand(), a.validateCommand(), // the gateway
 		a.testCommand(), a.catalogCommand(), a.newCommand(), a.signCommand(), a.sendCommand(), a.sinkCommand(), // trying it out
 		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.learnedCommand(), a.reloadCommand(), // talking to a running one
 		a.versionCommand(), a.docsCommand(),
-	} {
-		root.AddCommand(c)
 	}
-	return root
 }
 
 // The groups of commands in the help.

@@ -28,7 +28,7 @@ func (d *decoder) object(o *Object, path string, n *source.Node) *Values {
 	v := &Values{object: o, root: n, path: path, values: make(map[string]*value, len(o.Fields))}
 	isMap := n != nil && n.Kind == source.Map
 	if n != nil && !isMap {
-		d.wrongType(path, n, "a map")
+		d.wrongType(path, n, "a map", "")
 	}
 	var meant map[string]bool
 	if isMap {
@@ -92,7 +92,7 @@ func (d *decoder) field(f Field, path string, n *source.Node, v *value) bool {
 		return d.stringMap(f, path, n, v)
 	case Map:
 		if n.Kind != source.Map {
-			d.wrongType(path, n, f.describe())
+			d.wrongType(path, n, f.describe(), f.Example)
 			return false
 		}
 		v.object = d.object(f.Object, path, n)
@@ -121,20 +121,24 @@ func quoteHint(s string) string {
 	return `quote it: "` + s + `"`
 }
 
-func (d *decoder) wrongType(path string, n *source.Node, want string) {
+func (d *decoder) wrongType(path string, n *source.Node, want, example string) {
+	hint := ""
+	if example != "" && !strings.Contains(example, "\n") {
+		hint = "write it like " + example
+	}
 	if path == "" {
 		path = "the document"
 	} else {
 		path = "`" + path + "`"
 	}
-	d.out.Errorf(diag.WrongType, n.Span, "", "%s takes %s, not %s", path, want, n.Kind.WithArticle())
+	d.out.Errorf(diag.WrongType, n.Span, hint, "%s takes %s, not %s", path, want, n.Kind.WithArticle())
 }
 
 // scalar gives a scalar's text with its references resolved; false where n is none.
 func (d *decoder) scalar(f Field, path string, n *source.Node) (secret.Text, bool) {
 	switch {
 	case !n.IsScalar() || n.Kind == source.Null:
-		d.wrongType(path, n, f.describe())
+		d.wrongType(path, n, f.describe(), f.Example)
 		return secret.Text{}, false
 	case n.Value != nil:
 		return *n.Value, true
@@ -283,7 +287,7 @@ func (d *decoder) list(f Field, path string, n *source.Node, v *value) bool {
 	case source.List:
 		items = n.Items
 	case source.Map:
-		d.wrongType(path, n, f.describe())
+		d.wrongType(path, n, f.describe(), f.Example)
 		return false
 	}
 	good := true
@@ -311,7 +315,7 @@ func (d *decoder) list(f Field, path string, n *source.Node, v *value) bool {
 // stringMap decodes StringMap and TextMap.
 func (d *decoder) stringMap(f Field, path string, n *source.Node, v *value) bool {
 	if n.Kind != source.Map {
-		d.wrongType(path, n, f.describe())
+		d.wrongType(path, n, f.describe(), f.Example)
 		return false
 	}
 	good := true
@@ -341,13 +345,13 @@ func (d *decoder) objects(f Field, path string, n *source.Node, v *value) bool {
 		return true
 	}
 	if n.Kind != source.List {
-		d.wrongType(path, n, f.describe())
+		d.wrongType(path, n, f.describe(), f.Example)
 		return false
 	}
 	for i, item := range n.Items {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if item.Kind != source.Map {
-			d.wrongType(at, item, "a map")
+			d.wrongType(at, item, "a map", "")
 			continue
 		}
 		v.list = append(v.list, d.object(f.Object, at, item))

@@ -29,7 +29,7 @@ func (p *Provider) SignHandshake(name string, now time.Time) (Signed, error) {
 		n, err := strconv.Atoi(name)
 		if err != nil || n < 0 || n >= len(p.challenges) {
 			if len(p.challenges) == 0 {
-				return Signed{}, fmt.Errorf("provider %q asks for no handshake: %w", p.name, ErrNoHandshake)
+				return Signed{}, fmt.Errorf("provider %q asks for none: %w", p.name, ErrNoHandshake)
 			}
 			return Signed{}, fmt.Errorf("handshake %q of provider %q, which has %s: %w", name, p.name, strings.Join(p.Handshakes(), ", "), ErrNoHandshake)
 		}

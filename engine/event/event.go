@@ -97,10 +97,33 @@ const (
 	Live      Source = "live"
 	Emitted   Source = "emit"
 	Reconcile Source = "reconcile"
+	// Manual is an event that a person or program made to run one pipeline, which Event.Cause names.
+	Manual Source = "manual"
 )
+
+// Internal is the provider of events that nobody sent: emitted ones, those that Headgate tells of itself, and manual runs. No manifest
+// may declare it.
+const Internal = "internal"
 
 // MaxDepth bounds chains of emitted events.
 const MaxDepth = 16
+
+// MaxEmitted is how many events one run may emit, given the depth of the event that it is for. A run for an event that somebody sent may
+// emit one for each item of a long list. Where emitted events emit others the numbers multiply: pipelines that start each other in a
+// circle, each with twenty items, would make 20^16 runs of one request. With these bounds a circle makes at most 1000 * 30 * 3 events of
+// a depth, and from there on it is a chain that MaxDepth ends; what is meant so, an event for each of a list's entries and some for each
+// of these, has room.
+func MaxEmitted(depth int) int {
+	switch {
+	case depth <= 0:
+		return 1000
+	case depth == 1:
+		return 30
+	case depth == 2:
+		return 3
+	}
+	return 1
+}
 
 // Header is one stored header; the name is in lower case.
 type Header struct {
@@ -146,7 +169,7 @@ type Event struct {
 	BodySize     int               `json:"body_size"`
 	BodyCRC      uint32            `json:"body_crc32c"`
 	Source       Source            `json:"source"`
-	Cause        string            `json:"cause,omitempty"` // what emitted it
+	Cause        string            `json:"cause,omitempty"` // the run that emitted it, or the pipeline that a manual event is for
 	Depth        int               `json:"depth,omitempty"`
 	State        State             `json:"state"`
 	Reason       string            `json:"reason,omitempty"`     // why it is ignored or quarantined: "ignore_list", "unknown_event", "no_event_name", …

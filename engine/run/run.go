@@ -116,20 +116,33 @@ type Run struct {
 	Event    event.ID `json:"event"`
 	Pipeline string   `json:"pipeline"`
 	// Revision is the digest of the pipeline's closure under which the run began and ends.
-	Revision string            `json:"revision"`
-	Cause    Cause             `json:"cause"`
-	Now      time.Time         `json:"now"` // the instant that `now` means in every expression of the run
-	State    State             `json:"state"`
-	Outcome  Outcome           `json:"outcome,omitempty"` // of a done run
-	Reason   string            `json:"reason,omitempty"`  // of a parked run: a stable code, e.g. "retries_spent"
-	Message  string            `json:"message,omitempty"` // the reason in a sentence, safe to show
-	Version  int64             `json:"version"`           // grows with every settlement
-	Round    int               `json:"round"`             // grows with every retry of a parked run
-	Created  time.Time         `json:"created"`
-	Finished time.Time         `json:"finished,omitzero"` // done, parked or dropped
-	Trace    string            `json:"traceparent,omitempty"`
-	Labels   map[string]string `json:"labels,omitempty"`
+	Revision string    `json:"revision"`
+	Cause    Cause     `json:"cause"`
+	Now      time.Time `json:"now"` // the instant that `now` means in every expression of the run
+	State    State     `json:"state"`
+	Outcome  Outcome   `json:"outcome,omitempty"` // of a done run
+	Reason   string    `json:"reason,omitempty"`  // of a parked run: a stable code, e.g. "retries_spent"
+	Message  string    `json:"message,omitempty"` // the reason in a sentence, safe to show
+	Version  int64     `json:"version"`           // grows with every settlement
+	Round    int       `json:"round"`             // grows with every retry of a parked run
+	Created  time.Time `json:"created"`
+	Finished time.Time `json:"finished,omitzero"` // done, parked or dropped
+	// Input is the payload of a run that was called or started by hand, instead of the event's; nil for others.
+	Input json.RawMessage `json:"input,omitempty"`
+	// Depth is how many calls lie above the run, at most MaxDepth.
+	Depth  int               `json:"depth,omitempty"`
+	Trace  string            `json:"traceparent,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
+
+// MaxDepth bounds how deep pipelines call each other.
+const MaxDepth = 16
+
+// Why a run is limited (Run.Reason of a run with the outcome Limited).
+const (
+	RateLimited        = "rate_limited"        // the pipeline has had its runs of the period
+	ConcurrencyLimited = "concurrency_limited" // as many runs as may be are open, and the pipeline does not let others wait
+)
 
 // StepState tells how a step ended.
 type StepState string
@@ -146,6 +159,19 @@ const (
 const (
 	MaxReadBytes   = 1 << 10 // one operand's value
 	MaxOutputBytes = 1 << 20 // a step's output; larger ones fail the step
+	// MaxRunBytes bounds what a run keeps in all: outputs, payloads of emitted events, inputs of called runs, items of batches, what was
+	// read and logged. A step beyond it fails. A foreach may copy one payload a thousand times, and whoever works on the run holds all of
+	// it several times over, as text and as values: one event is not to take more than 64 MiB.
+	MaxRunBytes = 8 << 20
+)
+
+// Limits of a batch, whose items are read, and handed on, as one output.
+const (
+	// MaxBatchBytes bounds the JSON of all items of a batch together. With it the output {key, count, items} has at most MaxOutputBytes:
+	// the items are in it as they were put in, with a comma each, and a key takes six bytes for each of its 512 at worst.
+	MaxBatchBytes = 900 << 10
+	// MaxBatchItems bounds how many they are.
+	MaxBatchItems = 10_000
 )
 
 // Read is one operand that an expression read and the value it had, as JSON, cut at MaxReadBytes.
@@ -153,6 +179,8 @@ type Read struct {
 	Operand string `json:"operand"`
 	Value   string `json:"value"`
 	Cut     bool   `json:"cut,omitempty"`
+	// Hidden says that the value is kept from the record (include_payload: false); Value is then "null".
+	Hidden bool `json:"hidden,omitempty"`
 }
 
 // Failure is why a step failed.
@@ -165,7 +193,8 @@ type Failure struct {
 // Step is one node's execution inside a run.
 type Step struct {
 	// Path is the node's label, with visit and item where it has them ("Each[3]/Tell"); stable over revisions.
-	Path    string          `json:"path"`
+	Path string `json:"path"`
+	// Node is the label alone ("Tell").
 	Node    string          `json:"node"`
 	Type    string          `json:"type"`
 	State   StepState       `json:"state"`
@@ -174,9 +203,12 @@ type Step struct {
 	Output  json.RawMessage `json:"output,omitempty"`
 	Failure *Failure        `json:"failure,omitempty"`
 	Log     []string        `json:"log,omitempty"`
-	Round   int             `json:"round,omitempty"`
-	Started time.Time       `json:"started"`
-	Took    time.Duration   `json:"took"`
+	// Handed is how many bytes the step handed over that are kept elsewhere: the payload of an emitted event, the input of a called run,
+	// an item of a batch. They count among what the run keeps.
+	Handed  int           `json:"handed,omitempty"`
+	Round   int           `json:"round,omitempty"`
+	Started time.Time     `json:"started"`
+	Took    time.Duration `json:"took"`
 }
 
 // AttemptOutcome tells how an outgoing try ended.
@@ -252,6 +284,10 @@ type Task struct {
 	Lost  int       `json:"lost"`           // leases lost in a row
 	Token int64     `json:"-"`              // the fencing token of the present claim
 	First time.Time `json:"first,omitzero"` // when its first attempt began
+	// Woken is the event that a waiting task was woken by (for one that waits for a run: that run's event); 0 where it was not.
+	Woken event.ID `json:"woken,omitempty"`
+	// Held says that the run waits for its turn under the limits of its pipeline.
+	Held bool `json:"held,omitempty"`
 }
 
 // MaxLost leases lost in a row park a run: the task itself may be what kills the process.

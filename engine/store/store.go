@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -42,12 +43,12 @@ type Store interface {
 	// Settle applies each settlement all-or-nothing and gives an error for each in order: nil, ErrFenced, ErrMoved, or ErrNotFound
 	// where the run is gone. The second result is for the whole batch (ErrUnavailable): then nothing of it was applied. A holder
 	// whose lease ran out may still settle as long as no Claim has taken the task back. Within a settlement the order is: the
-	// task is closed or put back, then Routed, NewRuns, Run, Events, Gate.
+	// task is closed or put back, then Routed, NewRuns, Run, Events, Gate, and last what that wakes, RunWait before Wakes.
 	Settle(ctx context.Context, settlements []Settlement) ([]error, error)
 
 	// Due says which gates and lanes have tasks that are due and that a Claim would hand out, and when the next one will be. It
 	// counts no rows. Paused gates are left out, disabled ones are not (their tasks are claimed in order to park them); so are
-	// tasks that wait for another one of their order key.
+	// tasks that wait for another one of their order key, and those whose run waits for its turn (Task.Held).
 	Due(ctx context.Context) (Due, error)
 
 	// Claim hands out up to Max due tasks of one gate and lane in (due, id) order, each under a lease with a new token; tokens strictly
@@ -75,6 +76,10 @@ type Store interface {
 	// Replay adds a route task in the replay lane for each event, with cause {replay, request}. The same request id and event twice is
 	// once. It gives the count added. ErrNoRequest; ErrNotFound where an event is gone: then nothing was added.
 	Replay(ctx context.Context, request string, events []event.ID) (int, error)
+
+	// Waits gives the groups for which at least one open task waits (Wait.Group) and was not yet woken, in order; "run" is the one of
+	// RunWait. It may be asked for every batch of routed events: a store that may hold many tasks looks at none of them.
+	Waits(ctx context.Context) ([]string, error)
 
 	// Gate gives a gate's row; the zero Gate with its name where none is stored. SetGate writes it; Version must be the stored one
 	// (ErrMoved else) and grows by one.
@@ -109,8 +114,8 @@ type Store interface {
 	// Event gives an event without its body; Body its bytes, checked against their checksum (ErrCorrupt).
 	Event(ctx context.Context, id event.ID) (event.Event, error)
 	Body(ctx context.Context, id event.ID) ([]byte, error)
-	// Events lists events, newest first, without bodies. Runs lists runs, the last made first. Cursors are opaque and never skip;
-	// ErrBadCursor refuses what no page gave.
+	// Events lists events, newest first, without bodies. Runs lists runs, the last made first, without Input. Cursors are opaque and
+	// never skip; ErrBadCursor refuses what no page gave.
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 	Runs(ctx context.Context, q RunQuery) (RunPage, error)
 	// Run gives one run whole.
@@ -178,6 +183,8 @@ type Claimed struct {
 	Steps []run.Step
 	// Reclaimed says that the last holder's lease ran out.
 	Reclaimed bool
+	// Gathered is set for a task with Gather.
+	Gathered *Gathered
 	// Corrupt says that the stored body does not match its checksum: Event.Body is nil and must not be sent anywhere.
 	Corrupt bool
 }
@@ -203,13 +210,65 @@ type Settlement struct {
 	Then Then
 	// Gate, where not nil, is written with the rest. Its Version is not checked: the settlement wins.
 	Gate *Gate
+	// Wakes are applied last: each makes the open tasks that wait under its group and key due now, with Task.Woken set; tasks that the
+	// same settlement adds are among them. A task that is claimed meanwhile is due at once when it is put back, whatever Then.In says.
+	// A task is woken once: from then on it waits for nothing but its time, and a second wake changes nothing. To wait again, it is
+	// closed and a new one is added.
+	Wakes []Wake
 }
+
+// Wait is what a task waits for beside its due time: a wake of this group and key. The zero Wait is none. Whoever makes the groups gives
+// them their meaning, but for RunWait, which the store wakes itself.
+type Wait struct{ Group, Key string }
+
+// Wake wakes what waits under a group and key.
+type Wake struct {
+	Wait
+	Event event.ID
+}
+
+// RunWait is what a task waits for that waits for a run to be open no longer: a store wakes it when the run is done, parked or dropped,
+// in whatever way, with the run's event. That counts, too, where it happens in the settlement that adds the task (a run that is stored
+// as done), and before it: a task that waits for a run which is done, dropped or not there is woken when it is added. One that is added
+// when the run was parked already waits for what becomes of that: it is woken when the run ends, or parks anew.
+func RunWait(id run.ID) Wait { return Wait{Group: RunGroup, Key: id.String()} }
+
+// RunGroup is the group of every RunWait.
+const RunGroup = "run"
 
 // NewRun is a run that begins.
 type NewRun struct {
 	Run   run.Run
 	Steps []run.Step
 	Tasks []NewTask
+	// Quota and Holds apply to runs that are open; a run that is made already (same id), or that is stored as done, uses up nothing.
+	//
+	// Quota, where not nil, counts the run. Where the period has had its runs, the run is stored as done and limited with the reason
+	// run.RateLimited and the steps given, without tasks.
+	Quota *Quota
+	// Holds are turns that the run must have before its tasks may be claimed, taken one after the other in this order (a key that comes
+	// twice counts once); until then its tasks are Held, and what is due meanwhile is due from the moment that it has the last one. A turn
+	// is given back when the run is no longer open, with the same write, and goes to the one of the runs waiting for it that was made
+	// first. A run that is opened again by Retry takes none.
+	Holds []Hold
+	// Drop says that a run which would have to wait for a turn is stored as done and limited instead, with the reason
+	// run.ConcurrencyLimited, as above.
+	Drop bool
+}
+
+// Quota bounds the runs of a period: at most Max of one key. Periods begin at whole multiples of Per since 1970 UTC: with 24h at midnight.
+// The bound and the period of the run that is being made count.
+type Quota struct {
+	Key string
+	Max int
+	Per time.Duration
+}
+
+// Hold is a turn of which at most Max runs have one at once; Max below 1 means 1. The Max of the run of the key that was made last counts
+// for all: where it is less than before, no turn is taken away.
+type Hold struct {
+	Key string
+	Max int
 }
 
 // RunDelta moves a run on.
@@ -238,6 +297,32 @@ type NewTask struct {
 	Lane  run.Lane
 	Order string
 	In    time.Duration // from now until due
+	// Wait, where not zero, is what may wake the task before it is due.
+	Wait Wait
+	// Gather, where not nil, puts an item into a batch; In is how long the batch may stay open.
+	Gather *Gather
+}
+
+// Gather puts an item into the open batch of a key. The task that opens a batch leads it: it is due when In has passed, when Count items
+// (its own Count, at most run.MaxBatchItems, which is also meant by 0) are there, or when an item came for which there was no room: the
+// items of a batch have run.MaxBatchBytes together. Nothing more comes in from then on, nor from the moment that its task is claimed as
+// due or that the leading run is no longer open: the next item opens another batch, and so does the one that found no room. A single
+// larger item is for the caller to refuse; one that comes is alone in its batch. The tasks of later items are due at once.
+//
+// What was gathered is kept until the leading run is done or dropped. A run that was parked and asks for the same path again leads the
+// same batch, due at once. An item of the same run and path counts once: asked for again, it belongs to the batch that it came into.
+type Gather struct {
+	Key   string
+	Item  json.RawMessage
+	Count int
+}
+
+// Gathered is what became of a task with Gather.
+type Gathered struct {
+	// Leader leads the batch. Items are those of a claimed task that leads, in the order they came, its own first.
+	Leader run.ID
+	Leads  bool
+	Items  []json.RawMessage
 }
 
 // Then tells what becomes of a settled task: closed, or due again.

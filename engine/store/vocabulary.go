@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,6 +134,41 @@ func (t *RequestTerms) Balanced() bool {
 // Balanced says whether the runs add up.
 func (t *RunTerms) Balanced() bool {
 	return t.Made == t.Open+t.Completed+t.Filtered+t.Limited+t.Parked+t.Dropped+t.Pruned
+}
+
+// Period gives the start and the end of the period that a time lies in. Where Per is not positive, all time is one period.
+func (q *Quota) Period(now time.Time) (start, end time.Time) {
+	if q.Per <= 0 {
+		return time.Unix(0, 0).UTC(), time.Unix(0, 1<<63-1).UTC()
+	}
+	start = time.Unix(0, now.UnixNano()-now.UnixNano()%int64(q.Per)).UTC()
+	return start, start.Add(q.Per)
+}
+
+// Turns gives the holds of a run, each key once: at its first place, with its last bound.
+func (n *NewRun) Turns() []Hold {
+	var out []Hold
+	for _, h := range n.Holds {
+		h.Max = max(h.Max, 1)
+		if i := slices.IndexFunc(out, func(o Hold) bool { return o.Key == h.Key }); i >= 0 {
+			out[i] = h
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// Limit makes a run that would begin one that is stored as done because of a limit.
+func Limit(r *run.Run, reason string) { r.State, r.Outcome, r.Reason = run.Done, run.Limited, reason }
+
+// Run gives the run of a RunWait; false for any other wait.
+func (w Wait) Run() (run.ID, bool) {
+	if w.Group != RunGroup {
+		return run.ID{}, false
+	}
+	id, err := run.ParseID(w.Key)
+	return id, err == nil
 }
 
 // CodeLeaseLost is the code of an attempt whose holder's lease ran out.

@@ -48,6 +48,11 @@ type Store struct {
 	held   map[int64]*taskRow      // claimed tasks
 	out    map[string]int64        // order keys of claimed tasks
 
+	quotas  map[string]quotaRow
+	turns   map[string]*turnsRow
+	batches map[string]*batchRow // the open ones, by key
+	items   map[itemKey]*batchRow
+
 	gates     map[string]store.Gate
 	revisions map[string]*revisionRow
 	lastPut   int64
@@ -76,13 +81,18 @@ type runRow struct {
 	steps    []run.Step
 	attempts []run.Attempt
 	tasks    []*taskRow // the open ones, in the order they were made
+	holds    []string   // the turns that it must have, while it is open
+	turn     int        // how many of them it has
 }
 
 type taskRow struct {
 	task    run.Task
 	lease   time.Time // while claimed
 	claimed time.Time
-	lost    bool // the last holder's lease ran out
+	lost    bool       // the last holder's lease ran out
+	awaits  store.Wait // what wakes it; zero once it was woken
+	called  bool       // it was woken while it was claimed
+	batch   *batchRow  // that it belongs to, nil for none
 }
 
 type queueKey struct {
@@ -117,6 +127,10 @@ func New(o Options) *Store {
 		queues:    map[queueKey][]*taskRow{},
 		held:      map[int64]*taskRow{},
 		out:       map[string]int64{},
+		quotas:    map[string]quotaRow{},
+		turns:     map[string]*turnsRow{},
+		batches:   map[string]*batchRow{},
+		items:     map[itemKey]*batchRow{},
 		gates:     map[string]store.Gate{},
 		revisions: map[string]*revisionRow{},
 		ledger:    store.Ledger{Runs: map[string]store.RunTerms{}},

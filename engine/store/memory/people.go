@@ -33,6 +33,7 @@ func (s *Store) Retry(ctx context.Context, request string, id run.ID, revision s
 func (s *Store) Drop(ctx context.Context, request string, id run.ID) error {
 	return s.unpark(ctx, requestKey{what: "drop", request: request, run: id}, func(now time.Time, row *runRow) {
 		row.run.State, row.run.Finished = run.Dropped, now
+		s.wake(now, store.Wake{Wait: store.RunWait(id), Event: id.Event})
 	})
 }
 

@@ -30,6 +30,11 @@ func (s *Store) Prune(ctx context.Context, p store.Policy, limit int) (store.Pru
 			done.Keys++
 		}
 	}
+	for k, row := range s.quotas {
+		if !row.end.After(now) {
+			delete(s.quotas, k)
+		}
+	}
 	return done, nil
 }
 
@@ -66,6 +71,11 @@ func (s *Store) pruneEvents(cutoff time.Time, limit int, done *store.Pruned) {
 		done.Runs++
 		return true
 	})
+	for k := range s.items {
+		if gone[k.run.Event] {
+			delete(s.items, k)
+		}
+	}
 	for k := range s.requests {
 		if gone[k.event] || gone[k.run.Event] {
 			delete(s.requests, k)

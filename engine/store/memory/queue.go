@@ -11,15 +11,17 @@ import (
 )
 
 // enqueue adds a new waiting task and gives it its id.
-func (s *Store) enqueue(t run.Task) {
+func (s *Store) enqueue(t run.Task) *taskRow {
 	s.lastTask++
 	t.ID = s.lastTask
 	row := &taskRow{task: t}
 	s.tasks[t.ID] = row
 	if r := s.runs[t.Run]; r != nil {
 		r.tasks = append(r.tasks, row)
+		row.task.Held = r.held()
 	}
 	s.wait(row)
+	return row
 }
 
 // wait puts a task into its queue.
@@ -49,6 +51,7 @@ func (s *Store) unclaim(row *taskRow) {
 		s.signal()
 	}
 	row.task.Token = 0
+	row.called = false
 }
 
 // remove closes a task, held or waiting.
@@ -62,6 +65,16 @@ func (s *Store) remove(row *taskRow) {
 	if r := s.runs[row.task.Run]; r != nil {
 		r.tasks = slices.DeleteFunc(r.tasks, func(o *taskRow) bool { return o == row })
 	}
+}
+
+// dueBy makes a waiting task due at a time where it would be due later.
+func (s *Store) dueBy(row *taskRow, at time.Time) {
+	if !row.task.Due.After(at) {
+		return
+	}
+	s.unqueue(row)
+	row.task.Due = at
+	s.wait(row)
 }
 
 func byDue(a, b *taskRow) int {
@@ -122,7 +135,7 @@ func (s *Store) Due(ctx context.Context) (store.Due, error) {
 		}
 		seen := map[string]bool{}
 		for _, row := range rows {
-			if s.blocked(row) || seen[row.task.Order] {
+			if row.task.Held || s.blocked(row) || seen[row.task.Order] {
 				continue
 			}
 			seen[row.task.Order] = row.task.Order != ""
@@ -175,7 +188,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, erro
 		if len(taken) >= c.Max || row.task.Due.After(now) {
 			break
 		}
-		if s.blocked(row) {
+		if row.task.Held || s.blocked(row) {
 			continue
 		}
 		taken = append(taken, row)
@@ -190,6 +203,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, erro
 		row.task.Token = s.lastToken
 		row.claimed, row.lease = now, now.Add(c.Lease)
 		s.held[row.task.ID] = row
+		s.closeBatch(row)
 		claimed = append(claimed, s.handOut(row))
 		row.lost = false
 	}
@@ -204,6 +218,9 @@ func (s *Store) handOut(row *taskRow) store.Claimed {
 		if !intact(e) {
 			c.Corrupt, c.Event.Body = true, nil
 		}
+	}
+	if row.batch != nil {
+		c.Gathered = row.batch.gathered(&row.task)
 	}
 	if r := s.runs[row.task.Run]; r != nil {
 		copied := r.run

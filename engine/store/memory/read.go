@@ -139,7 +139,9 @@ func (s *Store) Runs(ctx context.Context, q store.RunQuery) (store.RunPage, erro
 			page.Next = store.FormatCursor(last)
 			break
 		}
-		page.Runs, last = append(page.Runs, row.run), row.seq
+		listed := row.run
+		listed.Input = nil
+		page.Runs, last = append(page.Runs, listed), row.seq
 	}
 	return page, nil
 }

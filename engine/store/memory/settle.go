@@ -43,6 +43,8 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 		}
 	}
 
+	ended := map[run.ID]bool{} // the runs that are open no longer
+	var awaited []run.ID       // the runs that new tasks wait for
 	s.after(now, row, st.Then)
 	if st.Routed {
 		if e := s.events[row.task.Event]; e != nil && e.State == event.Accepted {
@@ -53,10 +55,12 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 		e.Findings = st.Findings
 	}
 	for i := range st.NewRuns {
-		s.begin(now, &st.NewRuns[i])
+		s.begin(now, &st.NewRuns[i], ended)
+		awaited = append(awaited, awaitedRuns(st.NewRuns[i].Tasks)...)
 	}
 	if moved != nil {
-		s.move(now, moved, st.Run)
+		s.move(now, moved, st.Run, ended)
+		awaited = append(awaited, awaitedRuns(st.Run.Tasks)...)
 	}
 	for i := range st.Events {
 		s.append(now, &st.Events[i])
@@ -65,6 +69,17 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 		g := *st.Gate
 		g.Version = s.gates[g.Name].Version + 1
 		s.gates[g.Name] = g
+	}
+	for id := range ended {
+		s.wake(now, store.Wake{Wait: store.RunWait(id), Event: id.Event})
+	}
+	for _, id := range awaited {
+		if r := s.runs[id]; r == nil || r.run.State == run.Done || r.run.State == run.Dropped {
+			s.wake(now, store.Wake{Wait: store.RunWait(id), Event: id.Event})
+		}
+	}
+	for _, wake := range st.Wakes {
+		s.wake(now, wake)
 	}
 	s.signal()
 	return nil
@@ -76,9 +91,13 @@ func (s *Store) after(now time.Time, row *taskRow, then store.Then) {
 		s.remove(row)
 		return
 	}
+	called := row.called
 	s.unclaim(row)
 	t := &row.task
 	t.Due, t.N, t.Lost = now.Add(then.In), then.N, 0
+	if called {
+		t.Due = now
+	}
 	t.Lane = cmp.Or(then.Lane, t.Lane)
 	if !then.First.IsZero() {
 		t.First = then.First.Round(0).UTC()
@@ -86,7 +105,7 @@ func (s *Store) after(now time.Time, row *taskRow, then store.Then) {
 	s.wait(row)
 }
 
-func (s *Store) begin(now time.Time, n *store.NewRun) {
+func (s *Store) begin(now time.Time, n *store.NewRun, ended map[run.ID]bool) {
 	if s.runs[n.Run.ID] != nil {
 		return
 	}
@@ -95,9 +114,13 @@ func (s *Store) begin(now time.Time, n *store.NewRun) {
 	r := &row.run
 	r.Event = r.ID.Event
 	r.State = cmp.Or(r.State, run.Open)
+	if r.State == run.Open {
+		s.limit(now, row, n)
+	}
 	r.Created, r.Finished = now, time.Time{}
 	if r.State != run.Open {
 		r.Finished = now
+		ended[r.ID] = true
 	}
 	row.steps = replaceSteps(nil, n.Steps)
 	s.runs[r.ID] = row
@@ -109,7 +132,7 @@ func (s *Store) begin(now time.Time, n *store.NewRun) {
 	}
 }
 
-func (s *Store) move(now time.Time, row *runRow, d *store.RunDelta) {
+func (s *Store) move(now time.Time, row *runRow, d *store.RunDelta, ended map[run.ID]bool) {
 	r := &row.run
 	s.countState(r, -1)
 	r.State = cmp.Or(d.State, run.Open)
@@ -123,9 +146,12 @@ func (s *Store) move(now time.Time, row *runRow, d *store.RunDelta) {
 		return
 	}
 	r.Finished = now
+	ended[r.ID] = true
 	for _, t := range slices.Clone(row.tasks) {
 		s.remove(t)
 	}
+	s.giveBack(now, row)
+	s.endBatches(r.ID)
 }
 
 func (s *Store) addTasks(now time.Time, row *runRow, tasks []store.NewTask) {
@@ -134,10 +160,14 @@ func (s *Store) addTasks(now time.Time, row *runRow, tasks []store.NewTask) {
 		if slices.ContainsFunc(row.tasks, func(o *taskRow) bool { return o.task.Path == n.Path && o.task.Kind == n.Kind }) {
 			continue
 		}
-		s.enqueue(run.Task{
+		t := s.enqueue(run.Task{
 			Kind: n.Kind, Event: r.Event, Run: r.ID, Path: n.Path, Gate: n.Gate, Lane: cmp.Or(n.Lane, run.LaneLive),
 			Order: n.Order, Due: now.Add(n.In),
 		})
+		t.awaits = n.Wait
+		if n.Gather != nil {
+			s.gather(now, t, n.Gather)
+		}
 	}
 }
 

@@ -120,6 +120,48 @@ func BenchmarkDue(b *testing.B) {
 	}
 }
 
+// BenchmarkTurns ends runs of which eight may be open at once, with 20,000 others waiting for their turn, and each gives its turn on.
+func BenchmarkTurns(b *testing.B) {
+	s := benchStore(b)
+	const waiting = 20_000
+	for n := 0; n < waiting+b.N; {
+		if _, err := s.Append(b.Context(), []store.Arrival{benchArrival(nil, rand.Uint64())}); err != nil {
+			b.Fatal(err)
+		}
+		c, err := s.Claim(b.Context(), store.Claim{Gate: run.RouteGate, Lane: run.LaneLive, Max: 1, Lease: time.Hour})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var runs []store.NewRun
+		for ; len(runs) < 1000 && n < waiting+b.N; n++ {
+			cause := run.Cause{Kind: run.Call, Ref: fmt.Sprint(n)}
+			runs = append(runs, store.NewRun{
+				Run:   run.Run{ID: run.NewID(c[0].Event.ID, "p", cause), Pipeline: "p", Cause: cause},
+				Tasks: []store.NewTask{{Kind: run.TaskStep, Gate: "@p"}},
+				Holds: []store.Hold{{Key: fmt.Sprint("order ", n%100), Max: 1}, {Key: "slots", Max: 8}},
+			})
+		}
+		if _, err := s.Settle(b.Context(), []store.Settlement{{Held: c[0].Held(), Routed: true, NewRuns: runs}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for n := 0; n < b.N; {
+		claimed, err := s.Claim(b.Context(), store.Claim{Gate: "@p", Lane: run.LaneLive, Max: 8, Lease: time.Hour})
+		if err != nil || len(claimed) == 0 {
+			b.Fatalf("%d runs have their turn, %v", len(claimed), err)
+		}
+		var settlements []store.Settlement
+		for _, c := range claimed {
+			settlements = append(settlements, store.Settlement{Held: c.Held(), Run: &store.RunDelta{ID: c.Run.ID, Version: c.Run.Version, State: run.Done}})
+		}
+		if _, err := s.Settle(b.Context(), settlements); err != nil {
+			b.Fatal(err)
+		}
+		n += len(claimed)
+	}
+}
+
 func benchStore(b *testing.B) *sqlite.Store {
 	b.Helper()
 	s := open(b, sqlite.Options{Path: filepath.Join(b.TempDir(), "headgate.db")})

@@ -24,6 +24,8 @@ type claim struct {
 	task  taskRow
 	token int64
 	lease time.Time
+	// called says that the task was woken since: it is due at once when it is put back. Only the writer looks at it.
+	called bool
 }
 
 func newClaims() *claims { return &claims{byTask: map[int64]*claim{}, byRun: map[int64]int{}} }

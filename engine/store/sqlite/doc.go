@@ -11,6 +11,10 @@
 // (keys.go). What a settlement adds to a run is one appended row; reading a run folds them. Of an order key's tasks only the first
 // of each queue can be found by a claim (writer.reorder).
 //
+// What a run waits for is found from the side that it comes from: the groups that are waited for are counted in memory, a wake finds its
+// tasks by an index, and a run that ends finds the next of each of its turns by another (limits.go). Tasks of a run that has not got its
+// turn are of a stage that claims never see. Batches and their items are rows until the leading run has ended (batches.go).
+//
 // The file is locked against other processes. So leases and tokens live in memory, and a process that starts knows that nobody holds
 // a task any more: all that was claimed is taken back at once, as lost. Time is the process's monotonic clock, from where the file
 // left off.

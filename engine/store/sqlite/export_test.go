@@ -2,6 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
@@ -35,6 +39,9 @@ func (s *Store) One(ctx context.Context, sql string, args ...any) (n int64, err 
 	return n, err
 }
 
+// Waiting gives how many pieces of work wait for the writer.
+func (s *Store) Waiting() int { return len(s.work) }
+
 // LogBytes gives how much of the log is in use.
 func (s *Store) LogBytes(ctx context.Context) (n int, err error) {
 	err = s.submit(ctx, 0, func(w *writer, _ time.Time) error {
@@ -42,4 +49,22 @@ func (s *Store) LogBytes(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// Plans gives how SQLite does each statement that the writer has prepared, a line for each of its loops.
+func (s *Store) Plans(ctx context.Context) (plans map[string]string, err error) {
+	err = s.submit(ctx, 0, func(w *writer, _ time.Time) error {
+		plans = map[string]string{}
+		for _, sql := range slices.Collect(maps.Keys(w.c.stmts)) {
+			if strings.HasPrefix(sql, "PRAGMA") || strings.HasPrefix(sql, "EXPLAIN") || strings.Contains(sql, "CREATE") {
+				continue
+			}
+			args := make([]any, strings.Count(sql, "?")-strings.Count(sql, "?1")+min(strings.Count(sql, "?1"), 1))
+			if err := w.c.query(func(r row) error { plans[sql] += r.text(3) + "\n"; return nil }, "EXPLAIN QUERY PLAN "+sql, args...); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
+			}
+		}
+		return nil
+	})
+	return plans, err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/store/sqlite"
 )
@@ -69,6 +70,7 @@ func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
 	t.Parallel()
 	s := started(t, sqlite.Options{})
 	got := <-appendLater(t.Context(), s, arrival("old"))
+	toSchemaTwo(t, s)
 	for _, sql := range []string{"DROP TABLE rejections", "DROP TABLE secrets", "DROP TABLE findings", "PRAGMA user_version = 1"} {
 		if err := s.Exec(t.Context(), sql); err != nil {
 			t.Fatalf("%s: %v", sql, err)
@@ -76,8 +78,8 @@ func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
 	}
 	stop(t, s)
 	s = started(t, sqlite.Options{Path: s.Info().Path})
-	if i := s.Info(); i.Schema != 2 {
-		t.Errorf("the file has schema %d, want 2", i.Schema)
+	if i := s.Info(); i.Schema != 3 {
+		t.Errorf("the file has schema %d, want 3", i.Schema)
 	}
 	if e, err := s.Event(t.Context(), got.receipts[0].ID); err != nil || e.BodySize != len("old") || e.Findings != nil {
 		t.Errorf("the old event is %+v, %v", e, err)
@@ -87,6 +89,65 @@ func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
 	}
 	if err := s.PutSecret(t.Context(), store.SealedSecret{Provider: "acme", Digest: "1"}); err != nil {
 		t.Errorf("PutSecret: %v", err)
+	}
+}
+
+// toSchemaTwo takes away what schema 3 has added.
+func toSchemaTwo(t *testing.T, s *sqlite.Store) {
+	t.Helper()
+	for _, sql := range []string{
+		"DROP INDEX tasks_wait", "ALTER TABLE tasks DROP COLUMN wait", "ALTER TABLE tasks DROP COLUMN wkey", "ALTER TABLE tasks DROP COLUMN woken",
+		"ALTER TABLE tasks DROP COLUMN batch", "DROP TABLE quotas", "DROP TABLE holds", "DROP TABLE turns", "DROP TABLE batches", "DROP TABLE items",
+		"PRAGMA user_version = 2",
+	} {
+		if err := s.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// TestAFileOfSchemaTwoIsBroughtUpToDateWithItsTasks has a task that waits, one that is claimed and one behind an order key in the file.
+func TestAFileOfSchemaTwoIsBroughtUpToDateWithItsTasks(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{})
+	for _, order := range []string{"", "k", "k"} {
+		a := arrival("old")
+		a.Order = order
+		if got := <-appendLater(t.Context(), s, a); got.err != nil {
+			t.Fatal(got.err)
+		}
+	}
+	claim := func(n int) []store.Claimed {
+		t.Helper()
+		claimed, err := s.Claim(t.Context(), store.Claim{Gate: run.RouteGate, Lane: run.LaneLive, Max: n, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return claimed
+	}
+	claim(1)
+	toSchemaTwo(t, s)
+	stop(t, s)
+	s = started(t, sqlite.Options{Path: s.Info().Path})
+	claimed := claim(10)
+	if len(claimed) != 2 || claimed[0].Task.Lost != 1 || claimed[1].Task.Order != "k" {
+		t.Fatalf("claimed %+v, want the one that was out and the first of the order key", claimed)
+	}
+	for _, c := range claimed {
+		if c.Task.Woken != 0 || c.Task.Held || c.Gathered != nil {
+			t.Errorf("an old task is %+v, %+v", c.Task, c.Gathered)
+		}
+	}
+	r := run.Run{ID: run.NewID(claimed[0].Event.ID, "p", run.Cause{Kind: run.Live}), Pipeline: "p"}
+	tasks := []store.NewTask{{Kind: run.TaskWait, Path: "A", Gate: "g", In: time.Hour, Wait: store.Wait{Group: "await", Key: "1"}}}
+	errs, err := s.Settle(t.Context(), []store.Settlement{{
+		Held: claimed[0].Held(), NewRuns: []store.NewRun{{Run: r, Tasks: tasks}}, Wakes: []store.Wake{{Wait: tasks[0].Wait, Event: 1}},
+	}})
+	if err != nil || errs[0] != nil {
+		t.Fatal(err, errs)
+	}
+	if due, err := s.Due(t.Context()); err != nil || len(due.Work) != 1 || due.Work[0].Gate != "g" {
+		t.Errorf("due is %+v, %v, want the task that was woken", due, err)
 	}
 }
 
@@ -118,7 +179,7 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 func TestInfoTellsWhatTheFileIsLike(t *testing.T) {
 	t.Parallel()
 	i := started(t, sqlite.Options{}).Info()
-	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 2 || !filepath.IsAbs(i.Path) {
+	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 3 || !filepath.IsAbs(i.Path) {
 		t.Errorf("got %+v", i)
 	}
 }

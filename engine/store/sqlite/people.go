@@ -42,8 +42,13 @@ func (s *Store) Retry(ctx context.Context, request string, id run.ID, revision s
 func (s *Store) Drop(ctx context.Context, request string, id run.ID) error {
 	return s.unpark(ctx, "drop", request, id, func(w *writer, now time.Time, r *runState) error {
 		w.recount(r.pipeline, string(run.Parked), string(run.Dropped))
-		_, _, err := w.exec("UPDATE runs SET state = ?, finished = ?, version = version + 1 WHERE id = ?", code(runStates(), run.Dropped), nano(now), r.row)
-		return err
+		if _, _, err := w.exec("UPDATE runs SET state = ?, finished = ?, version = version + 1 WHERE id = ?", code(runStates(), run.Dropped), nano(now), r.row); err != nil {
+			return err
+		}
+		if err := w.endBatches(r.row); err != nil {
+			return err
+		}
+		return w.wakeRun(now, id)
 	})
 }
 

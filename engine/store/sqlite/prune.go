@@ -42,7 +42,10 @@ func (s *Store) Prune(ctx context.Context, p store.Policy, limit int) (store.Pru
 	}
 	keys := 0
 	err := s.submit(ctx, 0, func(w *writer, now time.Time) (err error) {
-		keys, err = w.keys.prune(w, now, keysPerPrune)
+		if keys, err = w.keys.prune(w, now, keysPerPrune); err != nil {
+			return err
+		}
+		_, _, err = w.exec("DELETE FROM quotas WHERE finish <= ?", nano(now)) // a row for each pipeline with a quota
 		return err
 	})
 	if err == nil {

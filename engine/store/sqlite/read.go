@@ -159,6 +159,7 @@ func (s *Store) Run(ctx context.Context, id run.ID) (out store.RunRecord, err er
 		if r := records[rows[0]]; r != nil {
 			out = *r
 		}
+		runs[0].Input = out.Run.Input
 		out.Run = runs[0]
 		var tasks []taskRow
 		if err := v.c.query(func(r row) error { tasks = append(tasks, scanTask(r)); return nil },

@@ -7,7 +7,7 @@ import (
 
 // migrations are run in order; the count of those that a file has seen is its schema number. A step is never changed once released.
 func migrations() []string {
-	return []string{schema1, schema2}
+	return []string{schema1, schema2, schema3}
 }
 
 // schema1 is lean on purpose: a commit writes whole pages, so what counts is how many trees a row touches and that their keys grow.
@@ -84,6 +84,40 @@ CREATE TABLE secrets (id INTEGER PRIMARY KEY, provider TEXT NOT NULL, digest TEX
 
 -- How events differ from their schemas, as JSON; most have no row.
 CREATE TABLE findings (event INTEGER PRIMARY KEY, doc BLOB NOT NULL);
+`
+
+// schema3 adds waiting for more than time: limits of pipelines, wakes and batches. A task that has nothing to do with them carries four
+// empty columns.
+const schema3 = `
+-- wait is the name of the group of what a task waits for and wkey the key, NULL where it waits for nothing or was woken; woken is the
+-- event that woke it. batch is the one that it put an item into. Of stage 3 are the tasks of runs that wait for their turn.
+ALTER TABLE tasks ADD COLUMN wait INTEGER;
+ALTER TABLE tasks ADD COLUMN wkey TEXT;
+ALTER TABLE tasks ADD COLUMN woken INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX tasks_wait ON tasks (wait, wkey) WHERE wait IS NOT NULL;
+
+-- How many runs of a key the period from start to finish has had.
+CREATE TABLE quotas (key TEXT PRIMARY KEY, start INTEGER NOT NULL, finish INTEGER NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
+
+-- A turn that runs must have: at most max of them have it at once, held do, wanted is how many rows of turns name it.
+CREATE TABLE holds (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, max INTEGER NOT NULL, held INTEGER NOT NULL, wanted INTEGER NOT NULL);
+-- The n-th turn of an open run. state: 0 it has not come to it, 1 it waits for it, 2 it has it.
+CREATE TABLE turns (run INTEGER NOT NULL, n INTEGER NOT NULL, hold INTEGER NOT NULL, state INTEGER NOT NULL, PRIMARY KEY (run, n)) WITHOUT ROWID;
+CREATE INDEX turns_waiting ON turns (hold, run) WHERE state = 1;
+
+-- A batch, led by a path of a run: event and runkey are its id, run its row. It takes count items; n are in it, of size bytes together.
+-- state: 0 open, 1 nothing more comes in, 2 the run has ended.
+CREATE TABLE batches (
+	id INTEGER PRIMARY KEY, key TEXT NOT NULL, event INTEGER NOT NULL, runkey INTEGER NOT NULL, run INTEGER NOT NULL, path TEXT NOT NULL,
+	count INTEGER NOT NULL, n INTEGER NOT NULL, size INTEGER NOT NULL, state INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX batches_open ON batches (key) WHERE state = 0;
+CREATE INDEX batches_run ON batches (run);
+-- What came into batches. doc is NULL when the batch has ended: then the row only says that the run's item was in it.
+CREATE TABLE items (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, run INTEGER NOT NULL, path TEXT NOT NULL, doc BLOB);
+CREATE UNIQUE INDEX items_run ON items (run, path);
+CREATE INDEX items_batch ON items (batch);
 `
 
 // ErrNewerSchema refuses a file that a newer version has written.

@@ -69,6 +69,7 @@ type Store struct {
 
 	names       *names
 	claims      *claims
+	waits       *waits
 	clock       *clock
 	checkpoints *checkpoints
 	info        atomic.Pointer[store.Info]
@@ -94,7 +95,7 @@ func New(o Options) (*Store, error) {
 		o: o, log: o.Logger.With("component", "store"), changed: make(chan struct{}, 1), fatal: make(chan error, 1),
 		work: make(chan *job, maxBatch), pool: make(chan *conn, readers),
 		started: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
-		names: newNames(), claims: newClaims(),
+		names: newNames(), claims: newClaims(), waits: newWaits(),
 	}
 	s.info.Store(&store.Info{Kind: "sqlite", Path: abs})
 	return s, nil
@@ -137,7 +138,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	s.w = &writer{s: s, c: c, names: s.names, claims: s.claims}
+	s.w = &writer{s: s, c: c, names: s.names, claims: s.claims, waits: s.waits}
 	if err := checkDurability(c); err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 // taskColumns are read by scanTask, in this order.
-const taskColumns = "t.id, t.event, t.run, t.queue, t.due, t.kind, t.path, t.n, t.lost, t.back, t.first, t.claimed, t.cause, t.ref, t.ord, t.okey"
+const taskColumns = "t.id, t.event, t.run, t.queue, t.due, t.kind, t.path, t.n, t.lost, t.back, t.first, t.claimed, t.cause, t.ref, t.ord, t.okey, " +
+	"t.stage, t.wait, t.woken, t.batch"
 
 // taskRow is a task as it is stored.
 type taskRow struct {
@@ -26,12 +27,14 @@ type taskRow struct {
 	ref                              string
 	ord                              int64
 	okey                             string
+	stage, wait, woken, batch        int64
 }
 
 func scanTask(r row) taskRow {
 	return taskRow{
 		id: r.int(0), event: r.int(1), run: r.int(2), queue: r.int(3), due: r.int(4), kind: r.int(5), path: r.text(6), n: r.int(7),
 		lost: r.int(8), back: r.int(9), first: r.int(10), claimed: r.int(11), cause: r.int(12), ref: r.text(13), ord: r.int(14), okey: r.text(15),
+		stage: r.int(16), wait: r.int(17), woken: r.int(18), batch: r.int(19),
 	}
 }
 
@@ -45,9 +48,12 @@ func (t *taskRow) task(gate string, id run.ID) run.Task {
 	return run.Task{
 		ID: t.id, Kind: word(taskKinds(), t.kind), Event: event.ID(t.event), Run: id, Path: t.path,
 		Cause: run.Cause{Kind: word(causes(), t.cause), Ref: t.ref}, Gate: gate, Lane: word(lanes(), t.queue%4), Order: t.okey,
-		Due: at(t.due), N: int(t.n), Lost: int(t.lost), First: at(t.first),
+		Due: at(t.due), N: int(t.n), Lost: int(t.lost), First: at(t.first), Woken: event.ID(t.woken), Held: t.stage == stageHeld,
 	}
 }
+
+// stageHeld is the stage of the tasks of a run that waits for its turn.
+const stageHeld = 3
 
 // newTask is a task to be queued.
 type newTask struct {
@@ -60,6 +66,9 @@ type newTask struct {
 	lane  run.Lane
 	order string
 	in    time.Duration
+	wait  store.Wait
+	held  bool  // its run waits for a turn
+	batch int64 // 0 for none
 }
 
 func (w *writer) enqueue(now time.Time, t newTask) error {
@@ -80,6 +89,11 @@ func (w *writer) enqueue(now time.Time, t newTask) error {
 		w.lastTask, int64(t.event), t.run, queue(gate, t.lane), nano(now.Add(t.in)), code(taskKinds(), t.kind), t.path,
 		code(causes(), t.cause.Kind), t.cause.Ref, ord, okey); err != nil {
 		return err
+	}
+	if t.held || t.batch != 0 || t.wait != (store.Wait{}) {
+		if err := w.makeWait(w.lastTask, &t); err != nil {
+			return err
+		}
 	}
 	id, _ := ord.(int64)
 	return w.reorder(id)
@@ -114,14 +128,16 @@ func (w *writer) reorder(ord int64) error {
 
 // Claim implements store.Store. The writer marks the tasks; what they need is read afterwards, beside it.
 func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, error) {
-	var claimed []*claim
+	var claimed []claim // copies, for the writer goes on with its own
 	err := s.submit(ctx, 0, func(w *writer, now time.Time) error {
 		claimed = nil
 		if err := w.takeBack(now); err != nil {
 			return err
 		}
-		var err error
-		claimed, err = w.claim(now, c)
+		taken, err := w.claim(now, c)
+		for _, cl := range taken {
+			claimed = append(claimed, *cl)
+		}
 		return err
 	})
 	if err != nil || len(claimed) == 0 {
@@ -162,6 +178,9 @@ func (w *writer) claim(now time.Time, c store.Claim) ([]*claim, error) {
 			return nil, err
 		}
 		w.claims.hold(w, cl)
+		if err := w.closeBatch(&cl.task); err != nil {
+			return nil, err
+		}
 		if err := w.reorder(cl.task.ord); err != nil {
 			return nil, err
 		}

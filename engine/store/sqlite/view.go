@@ -124,7 +124,7 @@ func (v *view) runs(sql string, args ...any) (runs []run.Run, ids []int64, err e
 		if err := json.Unmarshal(r.info, &details); err != nil {
 			return nil, nil, fmt.Errorf("reading run %s: %w", r.ID, err)
 		}
-		r.Cause, r.Trace, r.Labels = details.Cause, details.Trace, details.Labels
+		r.Cause, r.Depth, r.Trace, r.Labels = details.Cause, details.Depth, details.Trace, details.Labels
 		if r.Pipeline, err = v.name(r.pipeline); err != nil {
 			return nil, nil, err
 		}
@@ -149,6 +149,7 @@ func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
 	}
 	slices.SortFunc(docs, func(a, b doc) int { return int(a.id - b.id) })
 	records := map[int64]*store.RunRecord{}
+	known := map[int64]map[string]bool{} // the paths that a record has steps of
 	for _, d := range docs {
 		var a addition
 		if err := json.Unmarshal(d.text, &a); err != nil {
@@ -156,23 +157,30 @@ func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
 		}
 		id := d.id / maxAdditions
 		if records[id] == nil {
-			records[id] = &store.RunRecord{}
+			records[id], known[id] = &store.RunRecord{}, map[string]bool{}
 		}
-		a.apply(records[id])
+		a.apply(records[id], known[id])
 	}
 	return records, nil
 }
 
-// apply folds an addition: a step of the same path replaces the earlier one and stands last, as it ended last.
-func (a *addition) apply(out *store.RunRecord) {
+// apply folds an addition: a step of the same path replaces the earlier one and stands last, as it ended last. known are the paths that had
+// a step before.
+func (a *addition) apply(out *store.RunRecord, known map[string]bool) {
 	if a.Reset {
 		out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.State == run.StepFailed || s.State == run.StepSkipped })
 	}
 	for _, step := range a.Steps {
-		out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.Path == step.Path })
+		if known[step.Path] {
+			out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.Path == step.Path })
+		}
+		known[step.Path] = true
 		out.Steps = append(out.Steps, step)
 	}
 	out.Attempts = append(out.Attempts, a.Attempts...)
+	if a.Input != nil {
+		out.Run.Input = a.Input
+	}
 }
 
 // list writes numbers as the JSON array that json_each takes: one statement reads what a whole claim needs.
@@ -188,9 +196,10 @@ func list(ids []int64) string {
 }
 
 // handOut reads what claimed tasks need.
-func (v *view) handOut(claimed []*claim) ([]store.Claimed, error) {
+func (v *view) handOut(claimed []claim) ([]store.Claimed, error) {
 	var events, runs []int64
-	for _, cl := range claimed {
+	for i := range claimed {
+		cl := &claimed[i]
 		events = append(events, cl.task.event)
 		if cl.task.run != 0 {
 			runs = append(runs, cl.task.run)
@@ -205,7 +214,8 @@ func (v *view) handOut(claimed []*claim) ([]store.Claimed, error) {
 		return nil, err
 	}
 	out := make([]store.Claimed, 0, len(claimed))
-	for _, cl := range claimed {
+	for i := range claimed {
+		cl := &claimed[i]
 		t := &cl.task
 		gate, err := v.name(t.gate())
 		if err != nil {
@@ -224,6 +234,11 @@ func (v *view) handOut(claimed []*claim) ([]store.Claimed, error) {
 			}
 			copied := r.Run
 			c.Task.Run, c.Run, c.Steps = r.Run.ID, &copied, slices.Clone(r.Steps)
+		}
+		if t.batch != 0 {
+			if c.Gathered, err = v.gathered(t); err != nil {
+				return nil, err
+			}
 		}
 		out = append(out, c)
 	}
@@ -272,6 +287,7 @@ func (v *view) records(ids []int64) (map[int64]*store.RunRecord, error) {
 		if records[id] == nil {
 			records[id] = &store.RunRecord{}
 		}
+		runs[i].Input = records[id].Run.Input
 		records[id].Run = runs[i]
 	}
 	return records, nil

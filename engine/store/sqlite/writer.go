@@ -12,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -45,7 +46,11 @@ type writer struct {
 	keys    *keys
 	gates   map[int64]store.Gate
 	ordered bool // there may be tasks with order keys
-	written int  // bytes added to the log since it was last copied, by a guess
+	limited bool // there may be runs with turns
+	batched bool // there may be batches
+	waits   *waits
+	ended   []run.ID // the runs that the settlement under way has left open no longer
+	written int      // bytes added to the log since it was last copied, by a guess
 
 	tx tx
 }
@@ -337,6 +342,15 @@ func (w *writer) load() error {
 	w.lastPut, w.token, w.tokens = meta["put"], meta["token"], meta["token"]
 	var err error
 	if w.ordered, err = w.c.exists("SELECT 1 FROM tasks WHERE ord IS NOT NULL LIMIT 1"); err != nil {
+		return err
+	}
+	if w.limited, err = w.c.exists("SELECT 1 FROM turns LIMIT 1"); err != nil {
+		return err
+	}
+	if w.batched, err = w.c.exists("SELECT 1 FROM batches LIMIT 1"); err != nil {
+		return err
+	}
+	if err := w.loadWaits(); err != nil {
 		return err
 	}
 	if err := w.loadGates(); err != nil {

@@ -124,6 +124,10 @@ func (d *duel) step() {
 			break
 		}
 	}
+	d.both("Waits", func(s store.Store) (any, error) {
+		groups, err := s.Waits(d.Context())
+		return append([]string{}, groups...), err
+	})
 	d.both("Due", func(s store.Store) (any, error) { return s.Due(d.Context()) })
 	d.both("Ledger", func(s store.Store) (any, error) { return s.Ledger(d.Context()) })
 	d.ledger()
@@ -250,6 +254,9 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 	if d.rng.IntN(12) == 0 {
 		st.Events = []store.Arrival{d.arrival()}
 	}
+	for range d.rng.IntN(8) / 5 {
+		st.Wakes = append(st.Wakes, store.Wake{Wait: store.Wait{Group: d.pick("await a", "await b"), Key: d.pick("1", "2", "")}, Event: c.Event.ID})
+	}
 	if c.Run == nil {
 		st.Routed = d.rng.IntN(8) != 0
 		if d.rng.IntN(8) == 0 {
@@ -265,6 +272,10 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 			if d.rng.IntN(4) == 0 {
 				n.Run.State, n.Run.Outcome = run.Done, run.Filtered
 			}
+			if d.rng.IntN(6) == 0 {
+				n.Run.Input, n.Run.Depth = []byte(`{"a":1}`), 2
+			}
+			d.limit(&n)
 			d.runs = append(d.runs, n.Run.ID)
 			st.NewRuns = append(st.NewRuns, n)
 		}
@@ -295,12 +306,34 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 func (d *duel) tasks() []store.NewTask {
 	var tasks []store.NewTask
 	for range d.rng.IntN(4) {
-		tasks = append(tasks, store.NewTask{
+		t := store.NewTask{
 			Kind: run.TaskKind(d.pick("step", "step", "timer")), Path: d.pick("A", "B", "C"), Gate: d.pick("g", "h", "@p"),
 			Lane: run.Lane(d.pick("", "live", "retry")), Order: d.order(), In: time.Duration(d.rng.IntN(4)) * 30 * time.Second,
-		})
+		}
+		switch d.rng.IntN(8) {
+		case 0:
+			t.Wait, t.In = store.Wait{Group: d.pick("await a", "await b"), Key: d.pick("1", "2", "")}, time.Hour
+		case 1:
+			if id, ok := d.aRun(); ok {
+				t.Wait, t.In = store.RunWait(id), time.Hour
+			}
+		case 2, 3:
+			t.Gather = &store.Gather{Key: d.pick("x", "y"), Item: []byte(fmt.Sprint(d.rng.IntN(1000))), Count: d.rng.IntN(5)}
+		}
+		tasks = append(tasks, t)
 	}
 	return tasks
+}
+
+// limit gives a new run quotas and turns, sometimes.
+func (d *duel) limit(n *store.NewRun) {
+	if d.rng.IntN(4) == 0 {
+		n.Quota = &store.Quota{Key: d.pick("p", "q"), Max: d.rng.IntN(6), Per: time.Duration(1+d.rng.IntN(2)) * 10 * time.Minute}
+	}
+	for range d.rng.IntN(6) / 2 {
+		n.Holds = append(n.Holds, store.Hold{Key: d.pick("one", "two", "three"), Max: d.rng.IntN(4)})
+	}
+	n.Drop = d.rng.IntN(6) == 0
 }
 
 func (d *duel) extend() {

@@ -13,6 +13,7 @@ func settleChecks() []check {
 		{"each settlement of a batch is all or nothing", settleBatch},
 		{"a settlement for an older version of the run is refused whole", settleMoved},
 		{"a run that is made twice is made once", runOnce},
+		{"a run keeps its input and depth, and lists do not carry the input", runInput},
 		{"a run made done has its outcome and no tasks", runBornDone},
 		{"a task is added once as long as it is open", taskOnce},
 		{"a task that is due again keeps what it knows", dueAgain},
@@ -86,6 +87,33 @@ func runOnce(s *suite) {
 		s.Errorf("record %+v, want the first one's", r)
 	}
 	same(s, "ledger", s.ledger().Runs, map[string]store.RunTerms{"p": {Made: 1, Open: 1}})
+}
+
+func runInput(s *suite) {
+	s.append(arrival("a"))
+	c := s.claimOne(run.RouteGate, run.LaneLive)
+	n, bare := newRun(c.Event.ID, "p", hook("A", "g")), newRun(c.Event.ID, "bare", hook("A", "g"))
+	n.Run.Input, n.Run.Depth = []byte(`{"a":[1,null]}`), 3
+	bare.Run.Input, bare.Steps = []byte(`"only"`), nil
+	s.mustSettle(store.Settlement{Held: c.Held(), Routed: true, NewRuns: []store.NewRun{n, bare}})
+	same(s, "a run without steps", string(s.record(bare.Run.ID).Run.Input), `"only"`)
+	for _, c := range s.claim("g", run.LaneLive, 2, time.Minute) {
+		if c.Run.ID != n.Run.ID {
+			continue
+		}
+		if string(c.Run.Input) != `{"a":[1,null]}` || c.Run.Depth != 3 {
+			s.Errorf("claimed run %+v, want its input and depth", c.Run)
+		}
+		s.ends(c, run.Parked)
+	}
+	wants(s, "Retry", s.store.Retry(s.Context(), "r", n.Run.ID, ""), nil)
+	if r := s.record(n.Run.ID).Run; string(r.Input) != `{"a":[1,null]}` || r.Depth != 3 {
+		s.Errorf("run %+v, want its input and depth after a retry", r)
+	}
+	page, err := s.store.Runs(s.Context(), store.RunQuery{Pipeline: "p"})
+	if err != nil || len(page.Runs) != 1 || page.Runs[0].Input != nil || page.Runs[0].Depth != 3 {
+		s.Errorf("listed are %+v, %v, want the run with its depth and without its input", page.Runs, err)
+	}
 }
 
 func runBornDone(s *suite) {

@@ -43,7 +43,7 @@ func Run(t *testing.T, make Factory, o Options) {
 	for _, group := range [][]check{
 		appendChecks(), duplicateChecks(), claimChecks(), leaseChecks(), settleChecks(), orderChecks(), gateChecks(),
 		peopleChecks(), revisionChecks(), pruneChecks(), listChecks(), clockChecks(), ledgerChecks(), lifeChecks(),
-		findingChecks(), rejectionChecks(), secretChecks(),
+		findingChecks(), rejectionChecks(), secretChecks(), wakeChecks(), quotaChecks(), turnChecks(), batchChecks(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
@@ -277,6 +277,64 @@ func (s *suite) routed(pipeline string, tasks ...store.NewTask) run.ID {
 	n := newRun(c.Event.ID, pipeline, tasks...)
 	s.mustSettle(store.Settlement{Held: c.Held(), Routed: true, NewRuns: []store.NewRun{n}})
 	return n.Run.ID
+}
+
+// beginAll routes events of their own to the runs given, in order, and gives their ids; each gets a path "" task at the gate "@<pipeline>"
+// where it has no tasks.
+func (s *suite) beginAll(runs ...store.NewRun) []run.ID {
+	s.Helper()
+	ids := make([]run.ID, len(runs))
+	for i, n := range runs {
+		ids[i] = s.begin(n)
+	}
+	return ids
+}
+
+// begin routes an event of its own to a run whose pipeline, tasks and limits are given.
+func (s *suite) begin(n store.NewRun) run.ID {
+	s.Helper()
+	s.append(arrival("order.created"))
+	c := s.claimOne(run.RouteGate, run.LaneLive)
+	full := newRun(c.Event.ID, n.Run.Pipeline, n.Tasks...)
+	if len(n.Tasks) == 0 {
+		full.Tasks = []store.NewTask{{Kind: run.TaskStep, Gate: "@" + n.Run.Pipeline, Lane: run.LaneLive}}
+	}
+	full.Quota, full.Holds, full.Drop = n.Quota, n.Holds, n.Drop
+	s.mustSettle(store.Settlement{Held: c.Held(), Routed: true, NewRuns: []store.NewRun{full}})
+	return full.Run.ID
+}
+
+// ends settles a claim so that its run ends in the state given.
+func (s *suite) ends(c store.Claimed, state run.State) {
+	s.Helper()
+	d := &store.RunDelta{ID: c.Run.ID, Version: s.record(c.Run.ID).Run.Version, State: state}
+	switch state {
+	case run.Done:
+		d.Outcome = run.Completed
+	case run.Parked:
+		d.Reason = "retries_spent"
+	}
+	s.mustSettle(store.Settlement{Held: c.Held(), Run: d})
+}
+
+// goesOn settles a claim, so that its run asks for tasks.
+func (s *suite) goesOn(c store.Claimed, tasks ...store.NewTask) {
+	s.Helper()
+	s.mustSettle(store.Settlement{Held: c.Held(), Run: &store.RunDelta{
+		ID: c.Run.ID, Version: s.record(c.Run.ID).Run.Version, State: run.Open, Tasks: tasks,
+	}})
+}
+
+func (s *suite) waits(want ...string) {
+	s.Helper()
+	got, err := s.store.Waits(s.Context())
+	if err != nil {
+		s.Fatalf("Waits: %v", err)
+	}
+	if len(got) == 0 {
+		got = nil
+	}
+	same(s, "groups that are waited for", got, want)
 }
 
 // newRun is an open run of a live event with its receive step.

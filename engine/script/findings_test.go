@@ -132,7 +132,7 @@ func TestTemplatesInTextAreWarnedOf(t *testing.T) {
 
 func TestAllUnknownNamesAreReported(t *testing.T) {
 	t.Parallel()
-	for _, lang := range script.CodeLanguages() {
+	for _, lang := range expressionLanguages() {
 		var out diag.List
 		script.CompileValue(lang, script.Source{Text: `[aa, bb, cc(1), steps["dd"], event.ee]`}, scope(), &out)
 		if out.Len() != 5 {

@@ -15,7 +15,10 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/script/cel"
 	"github.com/headgate/headgate/engine/script/expr"
+	"github.com/headgate/headgate/engine/script/filter"
+	"github.com/headgate/headgate/engine/script/javascript"
 	"github.com/headgate/headgate/engine/script/language"
+	"github.com/headgate/headgate/engine/script/starlark"
 	"github.com/headgate/headgate/engine/script/value"
 	"github.com/headgate/headgate/engine/source"
 )
@@ -28,6 +31,10 @@ type (
 	Scope = language.Scope
 	// Shared keeps what compiling many expressions has in common.
 	Shared = language.Shared
+	// Machines hold the isolated languages for the life of a process.
+	Machines = language.Machines
+	// MachineOptions are what Machines may use.
+	MachineOptions = language.MachineOptions
 	// Env holds the values behind the names for one evaluation.
 	Env = language.Env
 	// Read is an operand and the value that it had.
@@ -57,14 +64,18 @@ func FromNode(n *source.Node) Source { return language.FromNode(n) }
 // NewShared makes what a Scope may share between the expressions of one load.
 func NewShared() *Shared { return language.NewShared() }
 
+// NewMachines makes the machines of isolated languages, which whoever makes them closes; nothing is started before a program needs it.
+func NewMachines(o MachineOptions) *Machines { return language.NewMachines(o) }
+
 // Language is one expression language.
 type Language struct {
 	// Name is what a manifest says in `language:`.
 	Name string
 	Doc  string
-	// Conditions and Code say where it may be used.
-	Conditions, Code bool
-	compile          func(src Source, scope Scope, condition bool, out *diag.List) Program
+	// Filters, Conditions and Code say where it may be used: as the filter of a receive, which is evaluated for every event of its
+	// provider, in conditions, and for values.
+	Filters, Conditions, Code bool
+	compile                   func(src Source, scope Scope, condition bool, out *diag.List) Program
 }
 
 // Default is the language where a manifest names none, and that of templates.
@@ -73,10 +84,18 @@ const Default = "expr"
 // Languages lists all languages, the default first.
 func Languages() []Language {
 	return []Language{
-		{Name: Default, Doc: "expr-lang.org: short, with loops such as any(payload.labels, .name == \"bug\")", Conditions: true, Code: true, compile: expr.Compile},
-		{Name: "cel", Doc: "the Common Expression Language, cel.dev, as Kubernetes has it", Conditions: true, Code: true, compile: cel.Compile},
+		{Name: Default, Doc: "expr-lang.org: short, with loops such as any(payload.labels, .name == \"bug\")", Filters: true, Conditions: true, Code: true, compile: expr.Compile},
+		{Name: "cel", Doc: "the Common Expression Language, cel.dev, as Kubernetes has it", Filters: true, Conditions: true, Code: true, compile: cel.Compile},
+		{Name: "filter", Doc: "the filter language of Dust's triggers: (and (eq \"action\" \"opened\") (gt \"n\" 20))", Filters: true, Conditions: true, compile: filter.Compile},
+		{Name: "starlark", Doc: "Starlark, the language of Bazel: Python's syntax, for code of several lines", Conditions: true, Code: true, compile: starlark.Compile},
+		{Name: "javascript", Doc: "JavaScript (ES2023), for code of several lines", Conditions: true, Code: true, compile: javascript.Compile},
+		{Name: "python", Doc: "the small part of Python that DiPeO's code nodes use", Conditions: true, Code: true, compile: starlark.CompilePython},
+		{Name: "text", Doc: "a {{ template }} text, which gives a string", Code: true, compile: compileText},
 	}
 }
+
+// FilterLanguages lists the names of the languages of filters.
+func FilterLanguages() []string { return names(func(l Language) bool { return l.Filters }) }
 
 // ConditionLanguages lists the names of the languages of conditions.
 func ConditionLanguages() []string { return names(func(l Language) bool { return l.Conditions }) }

@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/headgate/headgate/engine/diag"
@@ -115,6 +116,9 @@ func CompileTemplate(src Source, scope Scope, out *diag.List) *Template {
 	if report.Failed() {
 		return nil
 	}
+	if len(t.parts) == 1 && t.parts[0].program == nil && looksLikeExpression(src.Text, scope) {
+		out.Warnf(diag.TemplateSyntax, src.Span(0, len(src.Text)), "write {{ "+src.Text+" }}, in quotes", "without braces `%s` is text, not a value", src.Text)
+	}
 	t.sole = len(t.parts) == 1 && t.parts[0].program != nil
 	if !t.sole && isBlock(src.Node) && len(t.parts) == 2 && t.parts[0].program != nil && t.parts[1].text == "\n" {
 		// A block scalar ends its last line; that is no text which somebody wrote.
@@ -123,8 +127,45 @@ func CompileTemplate(src Source, scope Scope, out *diag.List) *Template {
 	return t
 }
 
+// looksLikeExpression says whether a text is a name in scope with a member of it, such as payload.id, and nothing else: whoever wrote it
+// forgot the braces.
+func looksLikeExpression(text string, scope Scope) bool {
+	root := strings.IndexAny(text, ".[")
+	if root <= 0 || !language.IsName(text[:root]) && !scope.IsLabel(text[:root]) {
+		return false
+	}
+	quotes := expr.Quotes()
+	for i := root; i < len(text); {
+		if n := quotes.Skip(text, i); n > 0 && text[i-1] == '[' {
+			i += n
+			continue
+		}
+		if c := text[i]; c == '.' && (i+1 == len(text) || text[i+1] == '.') || !isChainByte(c) {
+			return false
+		}
+		i++
+	}
+	return true
+}
+
+func isChainByte(c byte) bool {
+	return c == '.' || c == '_' || c == '[' || c == ']' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
 func isBlock(n *source.Node) bool {
 	return n != nil && (n.Style == source.Literal || n.Style == source.Folded)
+}
+
+// Prefix gives the text that the template begins with, up to its first expression.
+func (t *Template) Prefix() string {
+	var text strings.Builder
+	for _, p := range t.parts {
+		if p.program != nil {
+			break
+		}
+		text.WriteString(p.text)
+	}
+	return text.String()
 }
 
 // Static gives the text of a template without expressions.
@@ -151,7 +192,7 @@ func (t *Template) Render(ctx context.Context, env *Env) (any, error) {
 
 // RenderString is Render, with the value of a sole expression as text, too.
 func (t *Template) RenderString(ctx context.Context, env *Env) (string, error) {
-	text, err := t.text(ctx, env)
+	text, err := t.text(ctx, env, nil)
 	if err != nil {
 		return "", err
 	}
@@ -163,22 +204,26 @@ func (t *Template) value(ctx context.Context, env *Env) (any, error) {
 	return result.Value, err
 }
 
-func (t *Template) text(ctx context.Context, env *Env) (string, error) {
+func (t *Template) text(ctx context.Context, env *Env, reads *[]Read) (string, error) {
 	if len(t.parts) > 1 {
 		limited, cancel := context.WithTimeout(ctx, value.MaxTime)
 		defer cancel()
-		text, err := t.join(limited, env)
+		text, err := t.join(limited, env, reads)
 		return text, tooLong(ctx, err)
 	}
-	return t.join(ctx, env)
+	return t.join(ctx, env, reads)
 }
 
-func (t *Template) join(ctx context.Context, env *Env) (string, error) {
+// join renders the parts one after the other; the operands of their expressions are added to reads unless that is nil.
+func (t *Template) join(ctx context.Context, env *Env, reads *[]Read) (string, error) {
 	var text strings.Builder
 	for _, p := range t.parts {
 		piece := p.text
 		if p.program != nil {
 			result, err := p.program.Eval(ctx, env)
+			if reads != nil {
+				*reads = append(*reads, result.Reads...)
+			}
 			if err != nil {
 				return "", err
 			}
@@ -202,4 +247,33 @@ func tooLong(ctx context.Context, err error) error {
 		return value.Errorf(value.TooExpensive, "the templates take longer than %s", value.MaxTime)
 	}
 	return err
+}
+
+// textProgram is a template as a program, for code whose language is text.
+type textProgram struct{ template *Template }
+
+// compileText compiles a template that gives text even where it is one expression and nothing else.
+func compileText(src Source, scope Scope, _ bool, out *diag.List) Program {
+	t := CompileTemplate(src, scope, out)
+	if t == nil {
+		return nil
+	}
+	return textProgram{t}
+}
+
+// Eval implements Program. The reads are those of all its expressions, each once.
+func (p textProgram) Eval(ctx context.Context, env *Env) (Result, error) {
+	var reads []Read
+	text, err := p.template.text(ctx, env, &reads)
+	result := Result{}
+	for _, r := range reads {
+		if !slices.ContainsFunc(result.Reads, func(have Read) bool { return have.Operand == r.Operand }) {
+			result.Reads = append(result.Reads, r)
+		}
+	}
+	if err != nil {
+		return result, err
+	}
+	result.Value = text
+	return result, nil
 }

@@ -145,7 +145,7 @@ func (b branch) render(ctx context.Context, env *Env) (any, error) {
 	case b.template != nil && b.template.sole:
 		return b.template.value(ctx, env)
 	case b.template != nil:
-		text, err := b.template.join(ctx, env)
+		text, err := b.template.join(ctx, env, nil)
 		return text, err
 	case b.isList:
 		out := make([]any, len(b.items))

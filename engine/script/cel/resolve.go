@@ -27,6 +27,7 @@ type rewriter struct {
 	accus      []string         // their accumulators
 	macros     []string         // the macros, innermost last
 	labels     map[int64]string // members of `steps` that were written as labels
+	unknown    []string         // names that are null in a lenient scope
 	operations []operation
 	reads      language.Reads
 	loops      int
@@ -185,13 +186,23 @@ func (w *rewriter) resolveName(e ast.Expr) {
 	name := e.AsIdent()
 	switch {
 	case slices.Contains(w.locals, name) || language.IsName(name):
-	case w.scope.IsLabel(name):
-		w.labels[e.ID()] = name
-		steps := w.factory.NewIdent(w.id(), "steps")
-		e.SetKindCase(w.factory.NewSelect(e.ID(), steps, name))
+	case w.scope.IsLabel(name) || slices.Contains(w.unknown, name):
+		w.label(e, name)
 	default:
-		language.UnknownName(w.report, w.scope, name, w.at(e))
+		if v, ok := w.scope.Constant(name); ok {
+			e.SetKindCase(w.factory.NewLiteral(e.ID(), adapter{}.NativeToValue(v)))
+		} else if language.UnknownName(w.report, w.scope, name, w.at(e)) {
+			w.unknown = append(w.unknown, name)
+			w.label(e, name)
+		}
 	}
+}
+
+// label makes a name a member of `steps`, which is where its value is looked up.
+func (w *rewriter) label(e ast.Expr, name string) {
+	w.labels[e.ID()] = name
+	steps := w.factory.NewIdent(w.id(), "steps")
+	e.SetKindCase(w.factory.NewSelect(e.ID(), steps, name))
 }
 
 // checkChain reports a member that cannot be there, once: where the chain has but one.

@@ -68,7 +68,7 @@ func (c *compilation) compile(condition bool) (p *program, err error) {
 	if err != nil {
 		return nil, c.syntaxError(err)
 	}
-	ast.Walk(&tree.Node, nullNames{})
+	ast.Walk(&tree.Node, constants{c.scope})
 	w := &rewriter{compilation: c, functions: conf.FunctionsTable{}}
 	rewritten := w.node(tree.Node)
 	if c.report.Failed() {
@@ -111,11 +111,19 @@ func (w *rewriter) types() *conf.Config {
 	return config
 }
 
-// nullNames writes `null`, which is how people know it from JSON, as the language's nil.
-type nullNames struct{}
+// constants writes `null`, which is how people know it from JSON, as the language's nil, and the constants of a lenient scope.
+type constants struct{ scope language.Scope }
 
-func (nullNames) Visit(n *ast.Node) {
-	if id, ok := (*n).(*ast.IdentifierNode); ok && id.Value == "null" {
+// Visit implements the library's visitor.
+func (c constants) Visit(n *ast.Node) {
+	id, ok := (*n).(*ast.IdentifierNode)
+	if !ok {
+		return
+	}
+	v, ok := c.scope.Constant(id.Value)
+	if yes, isBool := v.(bool); isBool {
+		ast.Patch(n, &ast.BoolNode{Value: yes})
+	} else if ok || id.Value == "null" {
 		ast.Patch(n, &ast.NilNode{})
 	}
 }

@@ -21,7 +21,7 @@ type rewriter struct {
 	*compilation
 	functions conf.FunctionsTable
 	known     []value.Function // filled when the first call is met
-	labels    []string         // those that the text names
+	labels    []string         // those that the text names, and the unknown names of a lenient scope
 	vars      []string         // names that `let` gave, innermost last
 	reads     language.Reads
 }
@@ -222,7 +222,7 @@ func (w *rewriter) let(n *ast.VariableDeclaratorNode) ast.Node {
 
 // member rewrites a name or what is taken of something.
 func (w *rewriter) member(n ast.Node) ast.Node {
-	if id, ok := n.(*ast.IdentifierNode); ok && !w.inScope(id.Value) {
+	if id, ok := n.(*ast.IdentifierNode); ok && !w.inScope(id.Value, w.at(id)) {
 		if !slices.Contains(w.vars, id.Value) {
 			language.UnknownName(w.report, w.scope, id.Value, w.at(id))
 		}
@@ -247,13 +247,14 @@ func (w *rewriter) member(n ast.Node) ast.Node {
 	}, w.node(m.Node), w.node(m.Property))
 }
 
-func (w *rewriter) inScope(name string) bool {
+// inScope says whether a name that is written at an offset has a chain. In a lenient scope all have, and are null.
+func (w *rewriter) inScope(name string, at int) bool {
 	switch {
 	case slices.Contains(w.vars, name):
 		return false
 	case language.IsName(name) || slices.Contains(w.labels, name):
 		return true
-	case w.scope.IsLabel(name):
+	case w.scope.IsLabel(name) || w.scope.Lenient && language.UnknownName(w.report, w.scope, name, at):
 		w.labels = append(w.labels, name)
 		return true
 	}
@@ -266,7 +267,7 @@ func (w *rewriter) chain(n ast.Node) (c *language.Chain, root, first ast.Node) {
 	case *ast.ChainNode:
 		return w.chain(n.Node)
 	case *ast.IdentifierNode:
-		if w.inScope(n.Value) {
+		if w.inScope(n.Value, w.at(n)) {
 			return language.NewChain(n.Value), n, nil
 		}
 	case *ast.MemberNode:

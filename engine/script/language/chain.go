@@ -1,9 +1,11 @@
 package language
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/script/value"
@@ -42,6 +44,22 @@ func memberText(k value.Key) string {
 		return "." + k.Name
 	}
 	return "[" + strconv.Quote(k.Name) + "]"
+}
+
+// Root gives the name that the chain begins with: one of Names, or a label.
+func (c *Chain) Root() string {
+	if c.root == "" {
+		return c.keys[0].Name
+	}
+	return c.root
+}
+
+// Keys gives the members that the chain takes of its root. They are not to be changed.
+func (c *Chain) Keys() []value.Key {
+	if c.root == "" {
+		return c.keys[1:]
+	}
+	return c.keys
 }
 
 // Len is how many members the chain takes.
@@ -92,11 +110,11 @@ func object(m map[string]any) any {
 // in need not repeat them.
 func eventValue(env *Env, keys []value.Key) any {
 	if len(keys) == 0 {
-		out := make(map[string]any, len(env.Event)+3)
+		out := make(map[string]any, len(env.Event)+4)
 		for name, v := range env.Event {
 			out[name] = v
 		}
-		out["headers"], out["query"], out["payload"] = object(env.Headers), object(env.Query), env.Payload
+		out["headers"], out["query"], out["payload"], out["raw"] = object(env.Headers), object(env.Query), env.Payload, raw(env.Body)
 		return out
 	}
 	var v any
@@ -107,6 +125,8 @@ func eventValue(env *Env, keys []value.Key) any {
 		v = object(env.Headers)
 	case "query":
 		v = object(env.Query)
+	case "raw":
+		v = raw(env.Body)
 	default:
 		v = env.Event[keys[0].Name]
 	}
@@ -116,8 +136,19 @@ func eventValue(env *Env, keys []value.Key) any {
 	return v
 }
 
+// raw gives a body as text: as it is where that is UTF-8, in base64 where it is not, null where there is none.
+func raw(body []byte) any {
+	switch {
+	case body == nil:
+		return nil
+	case utf8.Valid(body):
+		return string(body)
+	}
+	return base64.StdEncoding.EncodeToString(body)
+}
+
 // Check reports members that cannot be there: unknown fields of the event, labels of no node, anything of now. The chain's text
-// begins at an offset.
+// begins at an offset. In a lenient scope the first two are warnings.
 func (c *Chain) Check(r *Report, scope Scope, from int) {
 	if len(c.keys) == 0 {
 		return
@@ -130,11 +161,11 @@ func (c *Chain) Check(r *Report, scope Scope, from int) {
 			if hint == "" {
 				hint = "fields of the body are under `payload`"
 			}
-			r.Word(diag.UnknownName, from, hint, "`event` has no field %s", strings.TrimPrefix(memberText(first), "."))
+			r.name(scope, from, hint, "`event` has no field %s", strings.TrimPrefix(memberText(first), "."))
 		}
 	case "steps":
 		if !first.IsIndex && !slices.Contains(scope.Labels, first.Name) {
-			r.Word(diag.UnknownName, from, diag.DidYouMean(first.Name, scope.Labels), "no node of the pipeline has the label %q", first.Name)
+			r.name(scope, from, diag.DidYouMean(first.Name, scope.Labels), "no node of the pipeline has the label %q", first.Name)
 		}
 	case "now":
 		r.Word(diag.ExpressionType, from, "", "`now` is a time and has no fields")
@@ -180,15 +211,42 @@ func Values(chains []*Chain, env *Env) []Read {
 	return out
 }
 
-// UnknownName reports a name that is not in scope.
-func UnknownName(r *Report, scope Scope, name string, at int) {
-	if slices.Contains(scope.Labels, name) {
-		r.Word(diag.UnknownName, at, "write steps["+strconv.Quote(name)+"]", "the label %s is a word of the languages, too", name)
+// name reports a name that stands for nothing: an error, or in a lenient scope a warning.
+func (r *Report) name(scope Scope, at int, hint, format string, args ...any) {
+	if scope.Lenient {
+		r.out.Warnf(diag.UnknownName, r.src.Span(at, at+wordLen(r.src.Text, at)), hint, format+": it is null", args...)
 		return
 	}
+	r.Word(diag.UnknownName, at, hint, format, args...)
+}
+
+// Constant gives the value of True, False and None, which lenient scopes know.
+func (s Scope) Constant(name string) (v any, ok bool) {
+	if !s.Lenient || slices.Contains(s.Labels, name) {
+		return nil, false
+	}
+	switch name {
+	case "True", "False":
+		return name == "True", true
+	case "None":
+		return nil, true
+	}
+	return nil, false
+}
+
+// UnknownName reports a name that is not in scope, and says whether it is null instead of an error, as it is in a lenient scope. Its
+// chain (see NewChain) then has the value null.
+func UnknownName(r *Report, scope Scope, name string, at int) (null bool) {
+	r.name(scope, at, unknownHint(r, scope, name), "unknown name %s", name)
+	return scope.Lenient
+}
+
+func unknownHint(r *Report, scope Scope, name string) string {
+	if slices.Contains(scope.Labels, name) {
+		return "the label is a word of the languages, too: write steps[" + strconv.Quote(name) + "]"
+	}
 	if hint := nameHint(name); hint != "" {
-		r.Word(diag.UnknownName, at, hint, "unknown name %s", name)
-		return
+		return hint
 	}
 	hint := diag.DidYouMean(name, append(Names(), scope.Identifiers()...))
 	if hint == "" && strings.Contains(r.src.Text, "-"+name) {
@@ -197,7 +255,7 @@ func UnknownName(r *Report, scope Scope, name string, at int) {
 	if hint == "" {
 		hint = "the names are " + strings.Join(Names(), ", ") + " and the labels of nodes"
 	}
-	r.Word(diag.UnknownName, at, hint, "unknown name %s", name)
+	return hint
 }
 
 // nameHint answers for names that people bring from elsewhere.

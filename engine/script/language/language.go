@@ -6,9 +6,9 @@
 //	payload          the body of the event, decoded
 //	headers          the stored headers, names in lower case
 //	query            the query string; a name that occurs more than once has a list
-//	event            the event: name, id, provider, delivery, received, headers, query, payload
+//	event            the event: name, id, provider, delivery, received, source, headers, query, payload, raw (the body as it came)
 //	vars             the pipeline's own values
-//	run              the run: id, pipeline, …
+//	run              the run: id, pipeline, revision, cause, round, and input where it was called or started by hand
 //	now              the run's frozen time
 //	steps["Label"]   the output of an earlier step
 //	Label            the same, where the label is a name and none of the above, nor a word of the languages
@@ -36,6 +36,11 @@ type Scope struct {
 	Labels []string
 	// Shared keeps what compiling many expressions has in common, so that it is made once a load; nil makes it each time.
 	Shared *Shared
+	// Lenient makes an unknown name null, with a warning, and True, False and None constants: documents that were written for another
+	// house name what is only there at run time, or never.
+	Lenient bool
+	// Machines hold the isolated languages; nil makes them with Shared, which is for tests and short commands.
+	Machines *Machines
 }
 
 // Env holds the values behind the names for one evaluation. They are plain values (see engine/script/value), shared by all that run
@@ -43,6 +48,8 @@ type Scope struct {
 type Env struct {
 	Event   map[string]any
 	Payload any
+	// Body is the event's body as it was received, for event.raw; nil makes that null.
+	Body    []byte
 	Headers map[string]any // names in lower case
 	Query   map[string]any
 	Vars    map[string]any
@@ -81,7 +88,7 @@ func Names() []string {
 
 // EventFields lists what `event` holds.
 func EventFields() []string {
-	return []string{"name", "id", "provider", "delivery", "received", "headers", "query", "payload"}
+	return []string{"name", "id", "provider", "delivery", "received", "source", "headers", "query", "payload", "raw"}
 }
 
 // IsName says whether a name is always in scope.
@@ -104,8 +111,15 @@ func IsWord(name string) bool {
 		"as", "bool", "break", "bytes", "const", "continue", "double", "dyn", "exists", "exists_one", "existsOne", "for", "function",
 		"has", "import", "list", "loop", "namespace", "null_type", "package", "return", "size", "timestamp", "uint", "var", "void",
 		"while",
-		// languages that are likely to come
-		"def", "env", "lambda", "print":
+		// JavaScript
+		"arguments", "async", "await", "case", "catch", "class", "debugger", "default", "delete", "do", "enum", "eval", "export", "extends",
+		"finally", "Infinity", "instanceof", "interface", "NaN", "new", "of", "private", "protected", "public", "static", "super", "switch",
+		"this", "throw", "try", "typeof", "undefined", "with", "yield",
+		// Starlark and Python
+		"assert", "def", "del", "elif", "except", "False", "from", "global", "is", "lambda", "None", "nonlocal", "pass", "print", "raise",
+		"True",
+		// what people bring from elsewhere
+		"env":
 		return true
 	}
 	return false

@@ -24,9 +24,8 @@ type Quotes struct {
 	Block bool
 }
 
-// CheckLimits reports a text that is empty, too long or nested too deep, and says whether it may be parsed. It warns of templates in
-// quoted text.
-func CheckLimits(r *Report, scope Scope, q Quotes) bool {
+// CheckSize reports a text that holds a reference or is too long, and says whether it may be looked at further.
+func CheckSize(r *Report) bool {
 	text := r.src.Text
 	if r.src.HasReference() {
 		r.Errorf(diag.ReferenceNotAllowed, 0, len(text), "write it where it is sent, in a destination's `url` or `headers`", "a reference cannot stand in an expression")
@@ -36,12 +35,22 @@ func CheckLimits(r *Report, scope Scope, q Quotes) bool {
 		r.Errorf(diag.ExpressionTooLarge, 0, 0, "", "the expression has %d bytes, more than %d", len(text), MaxSourceBytes)
 		return false
 	}
+	return true
+}
+
+// CheckLimits reports a text that is empty, too long or nested too deep, and says whether it may be parsed. It warns of templates in
+// quoted text.
+func CheckLimits(r *Report, scope Scope, q Quotes) bool {
+	text := r.src.Text
+	if !CheckSize(r) {
+		return false
+	}
 	depth, empty := 0, true
 	for i := 0; i < len(text); {
 		if n := q.Skip(text, i); n > 0 {
 			empty = empty && isComment(text[i:])
 			if !isComment(text[i:]) {
-				checkText(r, scope, i, i+n)
+				r.CheckText(scope, i, i+n)
 			}
 			i += n
 			continue
@@ -99,8 +108,8 @@ func isMap(s string) bool {
 	return strings.HasPrefix(strings.TrimLeft(s[wordLen(s, 0):], " \t"), ":")
 }
 
-// checkText warns of a text in which somebody seems to have meant a template.
-func checkText(r *Report, scope Scope, from, to int) {
+// CheckText warns of a text between two offsets in which somebody seems to have meant a template.
+func (r *Report) CheckText(scope Scope, from, to int) {
 	text := r.src.Text[from:to]
 	open := strings.Index(text, "{{")
 	if open < 0 || !strings.Contains(text[open:], "}}") {

@@ -101,6 +101,11 @@ func (r *Report) Errorf(rule diag.Rule, from, to int, hint, format string, args 
 	r.out.Errorf(rule, r.src.Span(from, to), hint, format, args...)
 }
 
+// Warnf adds a warning at the piece of the text between two offsets.
+func (r *Report) Warnf(rule diag.Rule, from, to int, hint, format string, args ...any) {
+	r.out.Warnf(rule, r.src.Span(from, to), hint, format, args...)
+}
+
 // Word adds an error at the word that begins at an offset.
 func (r *Report) Word(rule diag.Rule, from int, hint, format string, args ...any) {
 	r.Errorf(rule, from, from+wordLen(r.src.Text, from), hint, format, args...)

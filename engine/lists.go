@@ -8,10 +8,20 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/node"
+	"github.com/headgate/headgate/engine/node/batch"
+	"github.com/headgate/headgate/engine/node/call"
 	"github.com/headgate/headgate/engine/node/code"
 	"github.com/headgate/headgate/engine/node/condition"
+	"github.com/headgate/headgate/engine/node/emit"
+	"github.com/headgate/headgate/engine/node/end"
+	"github.com/headgate/headgate/engine/node/foreach"
 	"github.com/headgate/headgate/engine/node/hook"
+	"github.com/headgate/headgate/engine/node/metric"
 	"github.com/headgate/headgate/engine/node/receive"
+	"github.com/headgate/headgate/engine/node/respond"
+	"github.com/headgate/headgate/engine/node/start"
+	"github.com/headgate/headgate/engine/node/switchnode"
+	"github.com/headgate/headgate/engine/node/wait"
 	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/store/memory"
 	"github.com/headgate/headgate/engine/store/sqlite"
@@ -20,10 +30,20 @@ import (
 // NodeTypes is the list of all node types, in the order in which hints and docs name them. A new type is one line here.
 func NodeTypes() []node.Type {
 	return []node.Type{
-		receive.Type(),   // starts a run
-		condition.Type(), // yes or no
-		code.Type(),      // makes a value
-		hook.Type(),      // sends a request
+		receive.Type(),    // starts a run
+		start.Type(),      // begins a pipeline that is called, or run by hand
+		condition.Type(),  // yes or no
+		switchnode.Type(), // one of several
+		code.Type(),       // makes a value
+		hook.Type(),       // sends a request
+		respond.Type(),    // answers the sender
+		wait.Type(),       // for a while, until a time, for an event
+		batch.Type(),      // collects items of many runs
+		foreach.Type(),    // once for each item of a list
+		emit.Type(),       // makes an event for other pipelines
+		call.Type(),       // runs another pipeline
+		metric.Type(),     // counts and measures
+		end.Type(),        // marks the end
 	}
 }
 

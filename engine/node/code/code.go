@@ -20,10 +20,14 @@ func Type() node.Type {
 			Name: "code",
 			Doc:  "A value made of the event and of earlier outputs.",
 			Fields: []field.Field{
+				{Name: "language", Type: field.Enum, Enum: script.CodeLanguages(), Default: script.Default, Doc: "The code's language."},
 				{Name: "code", Type: field.Expression, Required: true, Doc: "What the value is.", Example: `{"text": "Big PR: " + payload.pull_request.html_url}`},
-				{Name: "language", Type: field.Enum, Enum: script.CodeLanguages(), Default: "expr", Doc: "The code's language."},
 			},
-			Hints: map[string]string{"code_type": "write `language`", "expression": "write `code`"},
+			Hints: map[string]string{
+				"code_type": "write `language`", "lang": "write `language`", "expression": "write `code`", "value": "write `code`", "script": "write `code`",
+				"source": "write `code`", "filePath": "write `code`, with the text of the file under it", "file": "write `code`, with the text of the file under it",
+				"template": "write `code` with `language: text`", "text": "write `code` with `language: text`",
+			},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
 			if !p.Has("code") || !p.Good("code") || !p.Good("language") {

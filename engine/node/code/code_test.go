@@ -47,6 +47,9 @@ func TestCodeMakesAValueAndNotesWhatItRead(t *testing.T) {
 		{`{code: 'payload.n + 1', language: cel}`, `{"n": 1}`, `2`, "payload.n"},
 		{`code: payload.missing`, `{}`, `null`, "payload.missing"},
 		{`code: '"constant"'`, `{}`, `"constant"`, ""},
+		{"language: text\ncode: |\n  Order {{ payload.n }}: {{ Message }}\n", `{"n": 1}`, `"Order 1: hi\n"`, "payload.n Message"},
+		{`{language: text, code: "{{ payload.n }}"}`, `{"n": 1}`, `"1"`, "payload.n"},
+		{`{language: javascript, code: 'return payload.n + 1'}`, `{"n": 1}`, `2`, "payload.n"},
 	}
 	for _, r := range rows {
 		n, found := build(t, r.props)
@@ -95,6 +98,9 @@ func TestCodeIsRefusedWhereItIsWrong(t *testing.T) {
 		{`code: unknown_name`, "unknown-name"},
 		{`{code: '1', language: lua}`, "language"},
 		{`{expression: '1'}`, "write `code`"},
+		{`{text: 'Hello {{ payload.n }}'}`, "write `code` with `language: text`"},
+		{`{language: text, code: 'Hello {{ nobody }}'}`, "unknown-name"},
+		{`{filePath: a.py}`, "write `code`, with the text of the file under it"},
 		{`{code: '1', colour: red}`, "unknown-key"},
 		{`{code: [1]}`, "wrong-type"},
 	}

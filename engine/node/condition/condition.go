@@ -31,10 +31,14 @@ func Type() node.Type {
 			Name: "condition",
 			Doc:  "A yes or no.",
 			Fields: []field.Field{
+				{Name: "language", Type: field.Enum, Enum: script.ConditionLanguages(), Default: script.Default, Doc: "The expression's language."},
 				{Name: "expression", Type: field.Expression, Required: true, Doc: "What is true or false.", Example: "payload.pull_request.changed_files > 20"},
-				{Name: "language", Type: field.Enum, Enum: script.ConditionLanguages(), Default: "expr", Doc: "The expression's language."},
 			},
-			Hints: map[string]string{"condition_type": "leave it out: every condition is an expression", "filter": "write `expression`", "condition": "write `expression`"},
+			Hints: map[string]string{
+				"condition_type": "leave it out: every condition is an expression", "filter": "write `expression`", "condition": "write `expression`",
+				"if": "write `expression`", "when": "write `expression`", "code": "write `expression`", "code_type": "write `language`",
+				"cases": "write `expression`, or take a `switch` node, which has cases", "then": "write `connections:` with [true] and [false]", "else": "write `connections:` with [true] and [false]",
+			},
 		},
 		Build: func(p *field.Values, env node.Env, out *diag.List) node.Node {
 			if !p.Has("expression") || !p.Good("expression") || !p.Good("language") {

@@ -45,6 +45,8 @@ func TestAConditionTakesOneHandleAndNotesWhatItRead(t *testing.T) {
 		{`expression: payload.n > 20`, `{"n": 20}`, condition.False},
 		{`{expression: 'payload.n > 20', language: cel}`, `{"n": 25}`, condition.True},
 		{`expression: payload.n == null`, `{}`, condition.True},
+		{`{expression: '(gt "n" 20)', language: filter}`, `{"n": 25}`, condition.True},
+		{`{expression: 'payload.n > 20 && payload.n < 24', language: javascript}`, `{"n": 25}`, condition.False},
 	}
 	for _, r := range rows {
 		n, found := build(t, r.props)
@@ -58,7 +60,7 @@ func TestAConditionTakesOneHandleAndNotesWhatItRead(t *testing.T) {
 			continue
 		}
 		b, ok := outcome.(node.Branch)
-		if !ok || b.Handle != r.want || len(b.Reads) != 1 || b.Reads[0].Operand != "payload.n" {
+		if !ok || b.Handle != r.want || len(b.Reads) != 1 || strings.TrimPrefix(b.Reads[0].Operand, "payload.") != "n" {
 			t.Errorf("%s of %s gives %+v, want [%s] and that it read payload.n", r.props, r.body, outcome, r.want)
 		}
 	}
@@ -91,7 +93,10 @@ func TestAConditionIsRefusedWhereItIsWrong(t *testing.T) {
 		{`expression: '"text"'`, "expression-type"},
 		{`expression: nobody.n > 1`, "unknown-name"},
 		{`{filter: 'true'}`, "write `expression`"},
-		{`{expression: 'true', language: python}`, "language"},
+		{`{expression: 'true', language: lua}`, "language"},
+		{`{expression: 'true', language: text}`, "language"},
+		{`{cases: []}`, "take a `switch` node"},
+		{`{expression: 'true', then: A}`, "write `connections:`"},
 	}
 	for _, r := range rows {
 		_, found := build(t, r.props)

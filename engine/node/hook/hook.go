@@ -38,7 +38,7 @@ func props() *field.Object {
 		Name: "hook",
 		Doc:  "A request to be sent.",
 		Fields: append([]field.Field{
-			{Name: keyDestination, Type: field.String, Doc: "The name of a destination.", Example: "ops-slack"},
+			{Name: keyDestination, Type: field.String, Shown: true, Doc: "The name of a destination.", Example: "ops-slack"},
 			{Name: keyConfig, Type: field.Any, Object: &field.Object{Name: "config", Fields: optional()}, Doc: "The keys of a destination, where the hook names none."},
 			{Name: keyHookType, Type: field.Enum, Enum: []string{"webhook", "http"}, Doc: "Always a request over HTTP; may be left out."},
 		}, optional()...),
@@ -72,6 +72,9 @@ func (n *Node) Named() string { return n.named }
 func (n *Node) Inline() *destination.Destination { return n.inline }
 
 func build(p *field.Values, env node.Env, out *diag.List) node.Node {
+	if !p.Good(keyDestination) {
+		return nil
+	}
 	n := &Node{named: p.String(keyDestination)}
 	var base *manifest.Document
 	if n.named != "" {

@@ -40,6 +40,8 @@ func (w world) Destination(name string) (*manifest.Document, bool) {
 }
 
 func (w world) Destinations() []string { return w.bundle.Names(manifest.Destination) }
+func (world) Pipeline(string) bool     { return true }
+func (world) Pipelines() []string      { return nil }
 
 // build makes a node of props, given as a flow map or as lines.
 func build(t *testing.T, props string) (*hook.Node, []string) {

@@ -31,6 +31,8 @@ func (world) Provider(name string) (events []string, open, ok bool) {
 func (world) Providers() []string                           { return []string{"acme", "open", "silent"} }
 func (world) Destination(string) (*manifest.Document, bool) { return nil, false }
 func (world) Destinations() []string                        { return nil }
+func (world) Pipeline(string) bool                          { return true }
+func (world) Pipelines() []string                           { return nil }
 
 func build(t *testing.T, props string) (*receive.Node, []string) {
 	t.Helper()
@@ -57,6 +59,8 @@ func TestAReceiveTakesTheEventsThatItNames(t *testing.T) {
 		{`{provider: acme, event: [order.created, ping]}`, "order.created ping", "order.paid"},
 		{`{provider: acme, event: "order.*"}`, "order.created order.paid order.x", "ping order"},
 		{`{provider: open, event: whatever}`, "whatever", "else"},
+		{`{provider: internal, event: [integration.*, done]}`, "integration.connected done", "else"},
+		{`provider: internal`, "anything", ""},
 	}
 	for _, r := range rows {
 		n, found := build(t, r.props)
@@ -65,15 +69,31 @@ func TestAReceiveTakesTheEventsThatItNames(t *testing.T) {
 			continue
 		}
 		for _, name := range strings.Fields(r.takes) {
-			if !n.Matches(name) {
+			if !n.Matches(n.Provider, name) {
 				t.Errorf("%s does not take %s", r.props, name)
 			}
 		}
 		for _, name := range strings.Fields(r.leaves) {
-			if n.Matches(name) {
+			if n.Matches(n.Provider, name) {
 				t.Errorf("%s takes %s", r.props, name)
 			}
 		}
+	}
+}
+
+func TestAReceiveOfAnyProviderTakesAllButInternalEvents(t *testing.T) {
+	t.Parallel()
+	n, found := build(t, `{provider: "*", event: "order.*"}`)
+	if n == nil || len(found) > 0 {
+		t.Fatal(found)
+	}
+	for provider, want := range map[string]bool{"acme": true, "open": true, "internal": false} {
+		if got := n.Matches(provider, "order.paid"); got != want || n.From(provider) != want {
+			t.Errorf("it takes order.paid of %s: %t, want %t", provider, got, want)
+		}
+	}
+	if n.Matches("acme", "ping") {
+		t.Error("it takes another name")
 	}
 }
 
@@ -88,6 +108,8 @@ func TestAFilterLetsInOrFilters(t *testing.T) {
 		{`{provider: acme, filter: payload.n > 1}`, `{"n": 2}`, node.Value{}, false},
 		{`{provider: acme, filter: payload.n > 1}`, `{"n": 1}`, node.Filtered{}, false},
 		{`{provider: acme, filter: payload.n > 1, language: cel}`, `{"n": 1}`, node.Filtered{}, false},
+		{`{provider: acme, filter: '(gt "n" 1)', language: filter}`, `{"n": 1}`, node.Filtered{}, false},
+		{`{provider: acme, filter: payload.n > 1, include_payload: false}`, `{"n": 2}`, node.Value{}, false},
 		{`{provider: acme, filter: payload.n > 1}`, `{}`, nil, true},
 	}
 	for _, r := range rows {
@@ -137,12 +159,25 @@ func TestAReceiveIsRefusedWhereItIsWrong(t *testing.T) {
 		{`{provider: acme, filter: "payload.n >"}`, "expression-syntax"},
 		{`{provider: acme, filter: Message.n > 1}`, "unknown-name"},
 		{`{provider: acme, events: [ping]}`, "write `event`"},
+		{`{provider: intermal}`, "did you mean `internal`"},
+		{`{provider: acme, filter: 'true', language: javascript}`, "language"},
+		{`{provider: acme, payload: false}`, "write `include_payload`"},
+		{`{provider: acme, include_payload: none}`, "include_payload"},
 		{`{provider: acme, hook_filters: {a: 1}}`, "filter"},
 	}
 	for _, r := range rows {
 		_, found := build(t, r.props)
 		if !strings.Contains(strings.Join(found, "\n"), r.want) {
 			t.Errorf("%s gives %q, want a finding with %q", r.props, found, r.want)
+		}
+	}
+}
+
+func TestAReceiveMayKeepThePayload(t *testing.T) {
+	t.Parallel()
+	for props, want := range map[string]bool{`provider: acme`: true, `{provider: acme, include_payload: true}`: true, `{provider: acme, include_payload: false}`: false} {
+		if n, found := build(t, props); n == nil || n.IncludePayload != want {
+			t.Errorf("%s gives %+v, %v, want that the payload is included: %t", props, n, found, want)
 		}
 	}
 }

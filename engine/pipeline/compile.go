@@ -3,6 +3,8 @@ package pipeline
 import (
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/field"
@@ -12,9 +14,6 @@ import (
 	"github.com/headgate/headgate/engine/source"
 )
 
-// MaxNodes bounds a diagram.
-const MaxNodes = 500
-
 // Options is what Compile needs besides the document.
 type Options struct {
 	// Types are the node types that a manifest may name, in the order that hints list them.
@@ -22,86 +21,101 @@ type Options struct {
 	World node.World
 	// Shared keeps what compiling many expressions has in common; may be nil.
 	Shared *script.Shared
+	// Machines hold the isolated languages; nil makes them with Shared.
+	Machines *script.Machines
 	// Dev is `serve --dev`.
 	Dev bool
-}
-
-// Object describes the document of a pipeline.
-func Object() *field.Object {
-	return &field.Object{
-		Name: "pipeline",
-		Doc:  "A diagram of nodes joined by connections: what happens after an event.",
-		Fields: append(manifest.CommonFields(),
-			field.Field{Name: "vars", Type: field.Any, Doc: "Values that every node sees as `vars.NAME`; templates over the event."},
-			field.Field{Name: "nodes", Type: field.Objects, Required: true, Min: 1, Max: MaxNodes, Object: nodeObject(), Doc: "The nodes."},
-			field.Field{Name: "connections", Type: field.Any, Doc: "Arrows (`A -> B`, `A[true] -> B`) or maps (`{from, to, label}`). Default: the nodes chain in the order written."},
-		),
-		Hints: hints(manifest.PipelineHints(), "steps", "nodes", "edges", "connections", "variables", "vars"),
-	}
-}
-
-func nodeObject() *field.Object {
-	return &field.Object{
-		Name: "node",
-		Doc:  "One node of the diagram.",
-		Fields: []field.Field{
-			{Name: "label", Type: field.String, Required: true, Doc: "The node's name inside the pipeline; holds no `->`, `[` or `]`."},
-			{Name: "type", Type: field.String, Required: true, Doc: "The node's type."},
-			{Name: "props", Type: field.Any, Doc: "The type's own keys."},
-		},
-		Hints: hints(manifest.NodeHints(), "name", "label", "id", "label", "config", "props", "kind", "type"),
-	}
-}
-
-// hints adds pairs of a wrong key and the right one.
-func hints(to map[string]string, pairs ...string) map[string]string {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		to[pairs[i]] = "write `" + pairs[i+1] + "`"
-	}
-	return to
 }
 
 // Compile checks a pipeline document and builds its nodes. All findings go to out; where there are errors among them the result is
 // nil or must not be used.
 func Compile(doc *manifest.Document, opts Options, out *diag.List) *Diagram {
-	c := &compiler{doc: doc, opts: opts, out: out, index: map[string]int{}}
 	found := out.Count(diag.Error)
 	values := Object().Decode(doc.Root, out)
-	c.collect(values)
-	read := out.Count(diag.Error)
-	edges := c.connections(values)
-	before := ancestors(len(c.nodes), edges)
-	c.build(edges, before, out.Count(diag.Error) == read)
-	order := c.order(edges)
-	d := &Diagram{Name: doc.Name, Title: doc.Title, Labels: doc.Labels, Document: doc, index: map[string]int{}}
+	c := &compiler{folder: &folder{doc: doc, opts: opts, defs: map[string]source.Span{}}, out: out, index: map[string]int{}}
+	d := &Diagram{Name: doc.Name, Title: doc.Title, Labels: doc.Labels, Document: doc, defs: map[string]*vertex{}}
+	d.graph = c.compile(values)
+	c.checkHiddenOf(values)
+	if len(c.defs) > MaxNodes {
+		out.Errorf(diag.Limit, doc.NameSpan, "take it apart: a pipeline may `call` another", "pipeline %q has %d nodes, %d are allowed", doc.Name, len(c.defs), MaxNodes)
+	}
+	d.limits = c.limits(values)
 	if values.Has("vars") {
 		d.vars = c.vars(values.Node("vars"))
+	}
+	if values.Has("order_by") && values.Good("order_by") {
+		d.orderBy = script.CompileValue(script.Default, script.FromNode(values.Node("order_by")), c.scope(nil), out)
 	}
 	if out.Count(diag.Error) > found {
 		return nil
 	}
-	d.arrange(c.nodes, edges, order, before)
+	d.graph.each(func(v *vertex) { d.defs[v.path] = v })
 	return d
 }
 
+// folder is what the compilers of one document share.
+type folder struct {
+	doc  *manifest.Document
+	opts Options
+	defs map[string]source.Span // the place of every node's label, by its path
+}
+
+// compiler makes one graph: that of the document, or of a node's body.
 type compiler struct {
-	doc   *manifest.Document
-	opts  Options
+	*folder
 	out   *diag.List
 	nodes []draft
 	index map[string]int // label -> nodes
 	// unread says that a connection could not be read, so that others may be missed for no fault of their own.
 	unread bool
+
+	// outer is the graph that the body is part of, nil for the document's own; prefix is put before the paths of its nodes.
+	outer  *compiler
+	prefix string
+	depth  int
+	// outside are the names that the body sees of what is around it, and around are all labels there, seen or not.
+	outside, around []string
+	// hiddenBy is the receive that hides the payload from the whole body, "" for none.
+	hiddenBy string
+	// items are the names that stand for the item and its number.
+	items []string
 }
 
 // draft is a node as written.
 type draft struct {
-	label  string
-	span   source.Span
-	typ    node.Type
-	known  bool
-	values *field.Values
-	node   node.Node
+	label   string
+	span    source.Span
+	typ     node.Type
+	known   bool
+	values  *field.Values // of its own keys
+	props   *field.Values // nil where its type is not known
+	handles []string
+	plain   bool
+	// anyWay says that its ways out are not known, because its props cannot be read.
+	anyWay  bool
+	timeout time.Duration
+	node    node.Node
+	body    *graph
+	// hiddenBy is the receive that hides the payload from the node in every run, "" for none.
+	hiddenBy string
+}
+
+// compile makes the graph of `nodes` and `connections`. It must not be used where there were errors.
+func (c *compiler) compile(values *field.Values) *graph {
+	c.collect(values)
+	read := c.out.Count(diag.Error)
+	edges := c.connections(values)
+	before := ancestors(len(c.nodes), edges)
+	known := c.out.Count(diag.Error) == read
+	if known {
+		c.hideBehind(before)
+	}
+	c.build(edges, before, known)
+	order := c.order(edges)
+	if len(order) < len(c.nodes) {
+		return &graph{}
+	}
+	return c.arrange(edges, order, before)
 }
 
 func (c *compiler) collect(values *field.Values) {
@@ -111,20 +125,75 @@ func (c *compiler) collect(values *field.Values) {
 			continue // a finding says so already
 		}
 		span := v.Span("label")
-		if strings.ContainsAny(label, "[]") || strings.Contains(label, "->") || strings.TrimSpace(label) != label {
+		switch {
+		case strings.ContainsFunc(label, unicode.IsControl):
+			c.out.Errorf(diag.BadValue, span, "write it on one line, without control characters", "label %q cannot be shown", label)
+		case strings.ContainsAny(label, "[]") || strings.Contains(label, "->") || strings.TrimSpace(label) != label:
 			c.out.Errorf(diag.BadValue, span, "labels hold no `->`, `[` or `]` and no space at their ends", "label %q cannot be named in a connection", label)
 		}
-		if first, ok := c.index[label]; ok {
-			c.out.Add(diag.Finding{
-				Severity: diag.Error, Rule: diag.DuplicateName, Span: span, Message: "there are two nodes with the label " + quote(label),
-				Related: []diag.Related{{Span: c.nodes[first].span, Message: "first defined here"}},
-			})
+		if !c.takeLabel(label, span) {
 			continue
 		}
 		c.index[label] = len(c.nodes)
-		d := draft{label: label, span: span, values: v}
+		d := draft{label: label, span: span, values: v, timeout: v.Duration("timeout"), plain: true}
 		d.typ, d.known = c.findType(v)
+		if d.known {
+			c.readProps(&d)
+		}
 		c.nodes = append(c.nodes, d)
+	}
+}
+
+// takeLabel reports a label that means something else already, in its own graph or in those around it. It says whether the node can be
+// looked at all the same: where another one of its graph has the label, it cannot.
+func (c *compiler) takeLabel(label string, span source.Span) bool {
+	path := c.prefix + label
+	_, again := c.index[label]
+	first, taken := c.defs[path]
+	message, hint := "there are two nodes with the label "+quote(label), ""
+	if taken && !again { // of another graph, in whose paths labels are joined by a slash
+		message = "the steps of " + quote(label) + " have the path " + quote(path) + ", which is that of another node, too"
+		hint = "give one of the two another label"
+	}
+	for o := c.outer; o != nil && !taken; o = o.outer {
+		if at, ok := o.index[label]; ok {
+			first, taken = o.nodes[at].span, true
+			message = quote(label) + " is the label of a node around this one, too"
+		}
+	}
+	switch {
+	case taken:
+		c.out.Add(diag.Finding{
+			Severity: diag.Error, Rule: diag.DuplicateName, Span: span, Message: message, Hint: hint,
+			Related: []diag.Related{{Span: first, Message: "first defined here"}},
+		})
+	case slices.Contains(c.items, label):
+		c.out.Errorf(diag.DuplicateName, span, "give the node another label, or the item another name with `as`", "%q is the name of the item, or of its number", label)
+	default:
+		c.defs[path] = span
+	}
+	return !again
+}
+
+// readProps decodes a node's props, from which its ways out follow, and its common keys.
+func (c *compiler) readProps(d *draft) {
+	root := d.values.Node("props")
+	if root == nil {
+		root = &source.Node{Kind: source.Map, Span: d.span}
+	}
+	found := c.out.Count(diag.Error)
+	d.props = d.typ.Props.DecodeAt("props", root, c.out)
+	d.handles, d.plain = d.typ.Handles, len(d.typ.Handles) == 0
+	if d.typ.Ways != nil {
+		d.handles, d.plain = d.typ.Ways(d.props)
+		d.anyWay = c.out.Count(diag.Error) > found
+	}
+	if d.values.Has("timeout") && d.typ.NoTimeout != "" {
+		c.out.Errorf(diag.BadValue, d.values.KeySpan("timeout"), "leave it out", "%s node takes no `timeout`: %s", article(d.typ.Name), d.typ.NoTimeout)
+	}
+	if c.outer != nil && d.typ.Entry {
+		c.out.Errorf(diag.BadBody, d.values.Span("type"), "put it before the node whose body this is", "%s node begins a run and cannot stand in a body", article(d.typ.Name))
+		d.known = false // what else is wrong with it does not matter
 	}
 }
 
@@ -151,120 +220,37 @@ func (c *compiler) findType(v *field.Values) (node.Type, bool) {
 	return node.Type{}, false
 }
 
-// build decodes each node's props and makes it. What it may name are the outputs of the nodes before it: those of others would be there
-// or not by chance. Where the connections are not all known, it may name any.
-func (c *compiler) build(edges []link, before [][]int, known bool) {
-	all := c.labels()
-	for i := range c.nodes {
-		d := &c.nodes[i]
-		if !d.known {
-			continue
-		}
-		props := d.values.Node("props")
-		if props == nil {
-			props = &source.Node{Kind: source.Map, Span: d.span}
-		}
-		values := d.typ.Props.DecodeAt("props", props, c.out)
-		var own []string // the names that connections give
-		for _, l := range edges {
-			if l.to == i && l.label != "" {
-				own = append(own, l.label)
-			}
-		}
-		anything := slices.Concat(all, own)
-		if !known {
-			d.node = c.make(d, values, anything, c.out)
-			continue
-		}
-		earlier := make([]string, 0, len(before[i])+len(own))
-		for _, j := range before[i] {
-			earlier = append(earlier, c.nodes[j].label)
-		}
-		var narrow, wide diag.List
-		d.node = c.make(d, values, append(earlier, own...), &narrow)
-		if narrow.HasErrors() { // which of them are only about the order?
-			c.make(d, values, anything, &wide)
-			c.reportOrder(d, later(all, earlier), &narrow, &wide)
-			continue
-		}
-		c.out.Merge(&narrow)
-	}
-}
-
-func (c *compiler) make(d *draft, values *field.Values, labels []string, out *diag.List) node.Node {
-	return d.typ.Build(values, node.Env{
-		Pipeline: c.doc.Name, Label: d.label, Span: d.span, Scope: script.Scope{Labels: labels, Shared: c.opts.Shared}, World: c.opts.World,
-		Dev: c.opts.Dev,
-	}, out)
-}
-
-// reportOrder reports what is wrong with a node: wide is what would be wrong if it stood behind all others, narrow what is wrong where
-// it stands.
-func (c *compiler) reportOrder(d *draft, later []string, narrow, wide *diag.List) {
-	c.out.Merge(wide)
-	said := map[string]bool{}
-	for _, f := range wide.Sorted() {
-		said[f.String()] = true
-	}
-	for _, f := range narrow.Sorted() {
-		if said[f.String()] {
-			continue
-		}
-		f.Hint = "a node sees the outputs of the nodes from which connections lead to it"
-		named := "another node"
-		if i := slices.IndexFunc(later, func(label string) bool { return names(f.Message, label) }); i >= 0 {
-			named = quote(later[i])
-		}
-		if named == quote(d.label) {
-			f.Message = named + " names its own output, which is not there yet"
-			c.out.Add(f)
-			continue
-		}
-		f.Message = named + " does not stand before " + quote(d.label) + ", so its output is not there"
-		c.out.Add(f)
-	}
-}
-
-// later gives the labels that are not among the earlier ones, the longest first: one may be a part of another.
-func later(all, earlier []string) []string {
-	out := slices.DeleteFunc(slices.Clone(all), func(label string) bool { return slices.Contains(earlier, label) })
-	slices.SortStableFunc(out, func(a, b string) int { return len(b) - len(a) })
-	return out
-}
-
-// names says whether the finding of an unknown name is about a label.
-func names(message, label string) bool {
-	return strings.HasSuffix(message, " "+label) || strings.HasSuffix(message, " "+quote(label))
-}
-
-// ancestors gives for each node those from which links lead to it, near or far.
-func ancestors(nodes int, links []link) [][]int {
-	into := make([][]int, nodes)
-	for _, l := range links {
-		into[l.to] = append(into[l.to], l.from)
-	}
-	out := make([][]int, nodes)
-	for i := range out {
-		seen := make([]bool, nodes)
-		for queue := into[i]; len(queue) > 0; {
-			at := queue[0]
-			queue = queue[1:len(queue):len(queue)]
-			if !seen[at] {
-				seen[at] = true
-				out[i] = append(out[i], at)
-				queue = append(queue, into[at]...)
-			}
-		}
-	}
-	return out
-}
-
+// vars compiles the pipeline's own values.
 func (c *compiler) vars(n *source.Node) *script.Tree {
 	if n.Kind != source.Map {
 		c.out.Errorf(diag.WrongType, n.Span, "write `vars:` as a map of names and values", "`vars` takes a map, not %s", n.Kind.WithArticle())
 		return nil
 	}
-	return script.CompileTree(n, script.Scope{Shared: c.opts.Shared}, c.out)
+	return script.CompileTree(n, c.scope(nil), c.out)
+}
+
+func (c *compiler) limits(values *field.Values) *Limits {
+	v := values.Object("limits")
+	if v == nil {
+		return nil
+	}
+	l := &Limits{
+		Runs: int(v.Int("runs")), Per: v.Duration("per"), Concurrency: int(v.Int("concurrency")), Drop: v.String("overflow") == overflowDrop,
+	}
+	switch {
+	case !v.Has("runs") && !v.Has("concurrency"):
+		c.out.Errorf(diag.MissingKey, values.KeySpan("limits"), "write `runs` or `concurrency` under it", "`limits` limits nothing")
+	case !v.Has("runs") && v.Has("per") && v.Good("per"):
+		c.out.Errorf(diag.MissingKey, v.KeySpan("per"), "write how many runs may begin in it: `runs`", "`per` is the period of `runs`, which is missing")
+	case !v.Has("concurrency") && v.Has("overflow") && v.Good("overflow"):
+		c.out.Errorf(diag.MissingKey, v.KeySpan("overflow"), "write how many runs may be open at once: `concurrency`", "`overflow` belongs to `concurrency`, which is missing")
+	}
+	return l
+}
+
+// scope gives what expressions may name beside the names that are always there.
+func (c *compiler) scope(labels []string) script.Scope {
+	return script.Scope{Labels: labels, Shared: c.opts.Shared, Machines: c.opts.Machines, Lenient: c.doc.DiPeO}
 }
 
 func (c *compiler) labels() []string {
@@ -276,26 +262,36 @@ func (c *compiler) labels() []string {
 }
 
 // arrange copies the drafts in topological order.
-func (d *Diagram) arrange(nodes []draft, edges []link, order []int, before [][]int) {
-	place := make([]int, len(nodes))
+func (c *compiler) arrange(edges []link, order []int, before [][]int) *graph {
+	g := &graph{index: map[string]int{}}
+	place := make([]int, len(c.nodes))
 	for at, i := range order {
+		d := &c.nodes[i]
 		place[i] = at
-		d.index[nodes[i].label] = at
-		d.nodes = append(d.nodes, vertex{label: nodes[i].label, typ: nodes[i].typ, node: nodes[i].node, span: nodes[i].span})
+		g.index[d.label] = at
+		v := vertex{
+			label: d.label, path: c.prefix + d.label, typ: d.typ, node: d.node, span: d.span, handles: d.handles, plain: d.plain,
+			transparent: d.typ.Transparent, timeout: d.timeout, body: d.body, detail: detail(d.props),
+		}
+		if h, ok := d.node.(node.HandsOn); ok {
+			v.transparent = h.HandsOn()
+		}
+		g.nodes = append(g.nodes, v)
 	}
 	for _, l := range edges {
-		to, from := &d.nodes[place[l.to]], &d.nodes[place[l.from]]
+		to, from := &g.nodes[place[l.to]], &g.nodes[place[l.from]]
 		to.in = append(to.in, edge{from: place[l.from], handle: l.handle, label: l.label})
 		from.leads = true
 		from.catches = from.catches || l.handle == ErrorHandle
 	}
 	for i, earlier := range before {
-		at := &d.nodes[place[i]]
+		at := &g.nodes[place[i]]
 		for _, j := range earlier {
 			at.before = append(at.before, place[j])
 		}
 		slices.Sort(at.before)
 	}
+	return g
 }
 
 func quote(s string) string { return `"` + s + `"` }

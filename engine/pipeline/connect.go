@@ -87,8 +87,15 @@ func (c *compiler) chain() []link {
 		}
 		for _, f := range from {
 			l := link{from: f, to: i, span: c.nodes[i].span, into: c.nodes[i].span}
-			if hs := c.nodes[f].typ.Handles; len(hs) > 0 {
-				l.handle = hs[0] // a condition in a chain lets pass on [true]
+			switch d := &c.nodes[f]; {
+			case !d.known || d.plain || d.anyWay:
+			case len(d.handles) == 0:
+				c.noWayOut(*d, d.span)
+			case d.typ.Ways != nil:
+				c.out.Errorf(diag.BadHandle, d.span, "write `connections:`, with "+handleList(d.label, d.handles),
+					"a chain does not say which way it takes out of %q", d.label)
+			default:
+				l.handle = d.handles[0] // a condition in a chain lets pass on [true]
 			}
 			links = append(links, l)
 		}
@@ -131,9 +138,9 @@ func (c *compiler) arrow(n *source.Node) []link {
 // mapping reads {from: A[true], to: B, label: name}.
 func (c *compiler) mapping(i int, n *source.Node) []link {
 	object := &field.Object{Name: "connection", Fields: []field.Field{
-		{Name: "from", Type: field.String, Required: true},
-		{Name: "to", Type: field.String, Required: true},
-		{Name: "label", Type: field.String},
+		{Name: "from", Type: field.String, Shown: true, Required: true},
+		{Name: "to", Type: field.String, Shown: true, Required: true},
+		{Name: "label", Type: field.String, Shown: true},
 	}, Hints: map[string]string{"source": "write `from`", "target": "write `to`", "name": "write `label`"}}
 	v := object.DecodeAt(fmt.Sprintf("connections[%d]", i), n, c.out)
 	if v.String("from") == "" || v.String("to") == "" {
@@ -176,6 +183,9 @@ func (c *compiler) labelHint(label string) string {
 			}
 		}
 	}
+	if hint := c.bodyHint(func(other string) bool { return other == label }); hint != "" {
+		return hint
+	}
 	return diag.DidYouMean(label, c.labels())
 }
 
@@ -195,24 +205,49 @@ func (c *compiler) checkLinks(links []link) {
 			seen[key] = l.span
 		}
 		if to.known && to.typ.Entry {
-			c.out.Errorf(diag.BadConnection, l.into, "lead the arrow to a node behind it", "%q is a %s node: it starts runs, nothing comes into it", to.label, to.typ.Name)
+			c.out.Errorf(diag.BadConnection, l.into, "lead the arrow to a node behind it", "%q is %s node: it starts runs, nothing comes into it", to.label, article(to.typ.Name))
 		}
-		if !from.known || l.handle == ErrorHandle {
-			continue
-		}
-		switch handles := from.typ.Handles; {
-		case l.handle == "" && len(handles) > 0:
-			c.out.Errorf(diag.BadHandle, l.span, "write "+handleList(from.label, handles), "an arrow out of %q must say which way it takes", from.label)
-		case l.handle != "" && len(handles) == 0:
-			c.out.Errorf(diag.BadHandle, l.span, "a "+from.typ.Name+" node has the plain way out and [error]", "%q has no handle [%s]", from.label, l.handle)
-		case l.handle != "" && !slices.Contains(handles, l.handle):
-			hint := "write " + handleList(from.label, handles)
-			if meant, ok := diag.Nearest(strings.TrimPrefix(l.handle, "cond"), append([]string{ErrorHandle}, handles...)); ok {
-				hint = "did you mean `[" + meant + "]`?"
-			}
-			c.out.Errorf(diag.BadHandle, l.span, hint, "%q has no handle [%s]", from.label, l.handle)
-		}
+		c.checkHandle(from, l)
 	}
+}
+
+// checkHandle looks at the way that a connection takes out of a node.
+func (c *compiler) checkHandle(from draft, l link) {
+	if !from.known || from.anyWay || l.handle == ErrorHandle || slices.Contains(from.handles, l.handle) || from.plain && l.handle == "" {
+		return
+	}
+	switch {
+	case len(from.handles) == 0 && !from.plain:
+		c.noWayOut(from, l.span)
+		return
+	case l.handle == "":
+		c.out.Errorf(diag.BadHandle, l.span, "write "+handleList(from.label, from.handles), "an arrow out of %q must say which way it takes", from.label)
+		return
+	case len(from.handles) == 0:
+		c.out.Errorf(diag.BadHandle, l.span, article(from.typ.Name)+" node has the plain way out and [error]", "%q has no handle [%s]", from.label, l.handle)
+		return
+	}
+	hint := "write " + handleList(from.label, from.handles)
+	if from.plain {
+		hint += ", or the plain way: `" + from.label + "`"
+	}
+	if meant, ok := diag.Nearest(strings.TrimPrefix(l.handle, "cond"), append([]string{ErrorHandle}, from.handles...)); ok {
+		hint = "did you mean `[" + meant + "]`?"
+	}
+	c.out.Errorf(diag.BadHandle, l.span, hint, "%q has no handle [%s]", from.label, l.handle)
+}
+
+// article gives the name of a node type for a sentence: "a hook", "an emit".
+func article(name string) string {
+	if name != "" && strings.ContainsRune("aeiou", rune(name[0])) {
+		return "an " + name
+	}
+	return "a " + name
+}
+
+// noWayOut reports a connection out of a node at which a run ends.
+func (c *compiler) noWayOut(from draft, at source.Span) {
+	c.out.Errorf(diag.BadHandle, at, "lead the arrow from the node before it", "nothing leads on from %q: %s node has no way out", from.label, article(from.typ.Name))
 }
 
 func handleList(label string, handles []string) string {
@@ -284,8 +319,9 @@ func (c *compiler) reportCycle(links []link, into []int) {
 	c.out.Errorf(diag.Cycle, first.span, "diagrams have no cycles: remove one of the connections", "the connections go round in a circle: %s", strings.Join(names, " -> "))
 }
 
+// checkReached reports nodes that nothing leads to. In a body a node that nothing leads to is one of the first.
 func (c *compiler) checkReached(links []link) {
-	if c.unread {
+	if c.unread || c.outer != nil {
 		return // what could not be read may have been the connection
 	}
 	reached := make([]bool, len(c.nodes))
@@ -305,7 +341,7 @@ func (c *compiler) checkReached(links []link) {
 			}
 		}
 		if len(c.nodes) > 0 {
-			c.out.Warnf(diag.NoEntry, c.doc.NameSpan, "begin it with a receive node", "no event starts pipeline %q: it has no receive node", c.doc.Name)
+			c.out.Warnf(diag.NoEntry, c.doc.NameSpan, "begin it with a receive node, or with a start node where it is to be called", "nothing starts pipeline %q: it has neither a receive nor a start node", c.doc.Name)
 		}
 		return
 	}
@@ -327,7 +363,7 @@ func (c *compiler) checkReached(links []link) {
 	}
 	for i, d := range c.nodes {
 		if !reached[i] && d.known {
-			c.out.Errorf(diag.Unreachable, d.span, "write `"+entry+" -> "+d.label+"` among the connections, or remove it", "no connection leads from a receive node to %q", d.label)
+			c.out.Errorf(diag.Unreachable, d.span, "write `"+entry+" -> "+d.label+"` among the connections, or remove it", "no connection leads from where the pipeline begins to %q", d.label)
 		}
 	}
 }

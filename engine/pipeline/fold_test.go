@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
 )
@@ -539,15 +540,15 @@ nodes:
   - {label: Bad, type: hook, props: {url: "http://127.0.0.1:9/a", body: {id: "{{ payload.id + payload.missing }}"}}}
 connections: [In -> Send, In -> Bad]
 `, `{"id": 9007199254740993}`)
-	e := g.effect("Send")
-	if got := show(e.Deliver.Body); !e.Deliver.HasBody || got != `{"id":9007199254740993,"text":"a 9007199254740993"}` {
+	e, _ := g.effect("Send").Ask.(node.Deliver)
+	if got := show(e.Body); !e.HasBody || got != `{"id":9007199254740993,"text":"a 9007199254740993"}` {
 		t.Errorf("the body is %s", got)
 	}
 	if s := g.step("Bad"); s.State != run.StepFailed || s.Failure.Code != "expression" {
 		t.Errorf("a body that cannot be rendered ends the step as %s: %+v", s.State, s.Failure)
 	}
-	if e.Deliver.Destination != "flow/Send" || e.Deliver.Gate != "flow/Send" {
-		t.Errorf("an inline hook delivers to %q by gate %q", e.Deliver.Destination, e.Deliver.Gate)
+	if e.Destination != "flow/Send" || e.Gate != "flow/Send" {
+		t.Errorf("an inline hook delivers to %q by gate %q", e.Destination, e.Gate)
 	}
 }
 
@@ -559,10 +560,32 @@ func TestDecodeGivesWhateverABodyIs(t *testing.T) {
 		{"application/x-www-form-urlencoded", `a=1&b=2&b=3`, `{"a":"1","b":["2","3"]}`},
 		{"text/plain", `hello`, `"hello"`},
 		{"", `{"a":1}`, `{"a":1}`},
+		{"application/octet-stream", "\xff\x00", `{"base64":"/wA=","bytes":2}`},
+		{"application/json", "\xff", `{"base64":"/w==","bytes":1}`},
+		{"text/plain", "caf\xe9", `{"base64":"Y2Fm6Q==","bytes":4}`},
 	}
 	for _, r := range rows {
 		if got := show(pipeline.Decode(&event.Event{ContentType: r.contentType, Body: []byte(r.body)})); got != r.want {
 			t.Errorf("%s %s is decoded as %s, want %s", r.contentType, r.body, got, r.want)
 		}
 	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	g := begin(b, branches, `{"n": 25}`)
+	begun := g.rec.Steps
+	b.Run("of a new run", func(b *testing.B) {
+		g.rec.Steps = nil
+		b.ReportAllocs()
+		for b.Loop() {
+			g.d.Next(b.Context(), g.rec, g.clock)
+		}
+	})
+	b.Run("of a run that waits for a hook", func(b *testing.B) {
+		g.rec.Steps = begun
+		b.ReportAllocs()
+		for b.Loop() {
+			g.d.Next(b.Context(), g.rec, g.clock)
+		}
+	})
 }

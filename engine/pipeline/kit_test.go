@@ -86,7 +86,17 @@ func begin(t testing.TB, text, body string) *game {
 	return play(t, compile(t, text), "order.created", body)
 }
 
-func play(t testing.TB, d *pipeline.Diagram, name, body string) *game {
+// compilePuppets is compile with the puppets among the node types.
+func compilePuppets(t testing.TB, text string) *pipeline.Diagram {
+	t.Helper()
+	d, out := load(t, text, puppets())
+	if d == nil {
+		t.Fatalf("the pipeline was refused:\n%s\n%v", text, out.Sorted())
+	}
+	return d
+}
+
+func play(t testing.TB, d *pipeline.Diagram, name, body string, change ...func(*event.Event, *run.Run)) *game {
 	t.Helper()
 	ev := &event.Event{
 		ID: event.NewID(received, 1), Request: "req-1", Provider: "acme", Name: name, Delivery: "d-1", Received: received,
@@ -95,6 +105,9 @@ func play(t testing.TB, d *pipeline.Diagram, name, body string) *game {
 	r := &run.Run{
 		ID: run.NewID(ev.ID, d.Name, run.Cause{Kind: run.Live}), Event: ev.ID, Pipeline: d.Name, Revision: "r1", Cause: run.Cause{Kind: run.Live},
 		Now: received, State: run.Open,
+	}
+	for _, c := range change {
+		c(ev, r)
 	}
 	g := &game{t: t, d: d, now: received, rec: pipeline.Record{Event: ev, Payload: pipeline.Decode(ev), Run: r}}
 	g.fold()
@@ -134,6 +147,13 @@ func (g *game) fail(path, code string) {
 	e := g.effect(path)
 	step := run.Step{Path: path, Node: e.Node, Type: e.Type, Started: g.clock()}
 	g.rec.Steps = append(g.rec.Steps, g.d.Failed(step, &run.Failure{Kind: "temporary", Code: code, Message: "it did not work"}))
+	g.fold()
+}
+
+// end ends an effect with a value and the way it takes, as the worker does, and folds.
+func (g *game) end(path string, value any, branch string) {
+	g.t.Helper()
+	g.rec.Steps = append(g.rec.Steps, g.d.Ended(g.effect(path).Step(g.rec.Run.Round, g.clock(), g.clock()), value, branch))
 	g.fold()
 }
 

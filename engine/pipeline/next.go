@@ -2,57 +2,39 @@ package pipeline
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/node"
-	"github.com/headgate/headgate/engine/node/receive"
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/script"
 )
 
-// Codes of failures that the fold itself finds, beside those of engine/script.
-const (
-	CodeExpression = "expression" // a node failed without a code of its own
-	CodeOutput     = "output"     // an output could not be kept
-)
-
-// Effect is work that a node asks for and that has not been done.
-type Effect struct {
-	Path    string
-	Node    string
-	Type    string
-	Deliver node.Deliver
-	// Env holds the names in scope, for what is rendered when the effect is performed.
-	Env *script.Env
-	// Message is the output of the node before, Raw whether it is the event's own payload.
-	Message any
-	Raw     bool
+// Next folds the record: it does what pure nodes are ready to do, until nothing more follows without an effect. A record without steps
+// begins at the entry nodes that the run is for. clock times the steps, and says whether a wait for a time is over already: one that
+// is ends in the fold, one that is not is an effect. A wait for an event never ends here.
+func (d *Diagram) Next(ctx context.Context, rec Record, clock func() time.Time) Progress {
+	f := d.fold(rec, clock)
+	f.walk(ctx, f.root)
+	return f.progress()
 }
 
-// Progress is what follows from a record.
-type Progress struct {
-	// Steps are new, in the order they ended.
-	Steps []run.Step
-	// Effects are asked for and not yet done, whether or not a task for them is open already.
-	Effects []Effect
-	// State is what the run has come to; Outcome of a done one; Reason and Message of a parked one.
-	State   run.State
-	Outcome run.Outcome
-	Reason  string
-	Message string
-}
-
-// bind renders the pipeline's vars; where one fails every one is null, and the node that reads it says so.
-func (d *Diagram) bind(ctx context.Context, env *script.Env) {
-	if d.vars == nil {
-		return
+// Effect gives what is asked for at a path, and does nothing else of what is ready; false where nothing is asked for there, or it may
+// not be yet.
+func (d *Diagram) Effect(ctx context.Context, rec Record, path string, clock func() time.Time) (Effect, bool) {
+	f := d.fold(rec, clock)
+	f.target = path
+	f.walk(ctx, f.root)
+	for _, e := range f.out.Effects {
+		if e.Path == path {
+			return e, true
+		}
 	}
-	if v, err := d.vars.Render(ctx, env); err == nil {
-		env.Vars, _ = v.(map[string]any)
-	}
+	return Effect{}, false
 }
 
 // way is what is known of one edge.
@@ -67,104 +49,204 @@ const (
 
 // place is what is known of one node.
 type place struct {
-	step   *run.Step // nil where it has not ended
-	value  any       // its output, for transparent nodes what came in
+	step *run.Step // nil where it has not ended
+	// value is its output, for transparent nodes what came in, once known.
+	value  any
 	raw    bool
+	known  bool
 	closed bool // it will never run because of a failure before it
 	over   bool // nothing will happen here any more
+	// inside are the steps of the node's body, as indexes into the record.
+	inside []int32
 }
 
-// Next folds the record: it does what pure nodes are ready to do, until nothing more follows without an effect. A record without steps
-// begins at the receive nodes that the event is for. clock times the steps.
-func (d *Diagram) Next(ctx context.Context, rec Record, clock func() time.Time) Progress {
-	f := &fold{d: d, rec: rec, clock: clock, places: make([]place, len(d.nodes))}
-	for i := range rec.Steps {
-		if at, ok := d.index[rec.Steps[i].Path]; ok {
-			f.places[at].step = &rec.Steps[i]
-		}
-	}
-	f.env = rec.env(nil)
-	d.bind(ctx, f.env)
-	for i := range d.nodes { // topological order: all that comes before a node is settled when it is reached
-		f.visit(ctx, i)
-	}
-	return f.progress()
-}
-
-type fold struct {
-	d       *Diagram
-	rec     Record
-	clock   func() time.Time
-	places  []place
-	env     *script.Env // without outputs
-	out     Progress
+// frame is what is known of one graph: of the document's own, or of a body for one item.
+type frame struct {
+	graph  *graph
+	places []place
+	prefix string // of the paths of its steps
+	// waiting says that something in it has not ended.
 	waiting bool
+
+	// body says that the graph is a node's body. Its first nodes get the item; env holds what it sees of what is around it, with the
+	// item and its number among the outputs.
+	body bool
+	item any
+	env  *script.Env
+	// reached is when the body was come to.
+	reached time.Time
+	// weight is how often the body is run in all: for each of its items, in each of the bodies around it.
+	weight int
 }
 
-func (f *fold) visit(ctx context.Context, i int) {
-	v, p := &f.d.nodes[i], &f.places[i]
+func newFrame(g *graph) *frame {
+	return &frame{graph: g, places: make([]place, len(g.nodes)), weight: 1}
+}
+
+// take enters a step of the record, given by its index and what its path is inside of the frame.
+func (fr *frame) take(rec *Record, i int, path string) {
+	label, _, nested := strings.Cut(path, "[")
+	at, ok := fr.graph.index[label]
+	switch {
+	case !ok: // of a node that this revision does not have
+	case nested:
+		fr.places[at].inside = append(fr.places[at].inside, int32(i)) //nolint:gosec // a record has far fewer steps
+	default:
+		fr.ended(at, &rec.Steps[i])
+	}
+}
+
+// fold is one look at a record.
+type fold struct {
+	d     *Diagram
+	rec   Record
+	clock func() time.Time
+	root  *frame
+	views views
+	out   Progress
+	// target, where not "", is the path of the only node that is begun, with the nodes in whose bodies it stands.
+	target string
+	// bytes is what the record keeps with the new steps, and emitted how many events the run has emitted; -1 where nobody has asked yet.
+	bytes, emitted int
+}
+
+func (d *Diagram) fold(rec Record, clock func() time.Time) *fold {
+	f := &fold{d: d, rec: rec, clock: clock, root: newFrame(d.graph), bytes: -1, emitted: -1}
+	for i := range rec.Steps {
+		f.root.take(&f.rec, i, rec.Steps[i].Path)
+	}
+	f.views = newViews(f)
+	return f
+}
+
+// walk visits all nodes of a graph; in topological order all that comes before a node is settled when it is reached.
+func (f *fold) walk(ctx context.Context, fr *frame) {
+	for i := range fr.places {
+		f.visit(ctx, fr, i)
+	}
+}
+
+func (f *fold) visit(ctx context.Context, fr *frame, i int) {
+	v, p := &fr.graph.nodes[i], &fr.places[i]
 	if p.step != nil {
-		f.ended(i)
 		return
 	}
-	state := f.arrive(v)
-	switch state {
+	switch state := f.arrive(fr, v); state {
 	case pending:
-		f.waiting = true
+		fr.waiting = true
 		return
 	case passed, closed:
 		p.over, p.closed = true, state == closed
 		return
 	case taken:
 	}
-	in := node.Input{Event: f.rec.Event, Env: f.envFor(v)}
-	in.Message, in.Raw = f.message(v)
-	step, deliver := f.d.do(ctx, v, in, f.rec.Run.Round, f.clock)
-	if deliver != nil {
-		f.waiting = true
-		f.out.Effects = append(f.out.Effects, Effect{
-			Path: v.label, Node: v.label, Type: v.typ.Name, Deliver: *deliver, Env: in.Env, Message: in.Message, Raw: in.Raw,
-		})
+	if !f.begins(v, fr.prefix+v.label) {
+		fr.waiting = true
 		return
 	}
-	f.out.Steps = append(f.out.Steps, step)
-	p.step = &step
-	f.ended(i)
+	begun := f.rec.Slice.begin(f.clock)
+	in := node.Input{Event: f.rec.Event, Env: f.envFor(ctx, fr, i), At: f.reached(fr, v)}
+	in.Message, in.Raw = f.message(fr, v)
+	step, ask := f.do(ctx, v, in, fr.prefix+v.label)
+	f.rec.Slice.end(begun, f.clock, ask != nil)
+	switch ask := ask.(type) {
+	case nil:
+		f.settle(fr, i, step)
+	case node.Each:
+		f.each(ctx, fr, i, in, ask, step)
+	case node.Wait:
+		if ask.For == nil && !ask.Until.After(f.clock()) {
+			f.settle(fr, i, v.ended(withNotes(step, ask.Notes, false), in.Message, ""))
+			return
+		}
+		f.ask(fr, v, in, ask)
+	default:
+		f.ask(fr, v, in, ask)
+	}
 }
 
-// ended makes the output of a finished step known to those behind it.
-func (f *fold) ended(i int) {
-	v, p := &f.d.nodes[i], &f.places[i]
-	p.over = true
+// begins says whether a node that is ready is begun now.
+func (f *fold) begins(v *vertex, path string) bool {
+	if f.target != "" {
+		rest, ok := strings.CutPrefix(f.target, path)
+		return ok && (rest == "" || rest[0] == '[')
+	}
+	if !v.typ.Entry && f.rec.Slice.Over() {
+		f.out.More = true
+		return false
+	}
+	return true
+}
+
+// settle enters a new step.
+func (f *fold) settle(fr *frame, i int, step run.Step) {
+	n := kept(&step)
+	if f.bytes >= 0 {
+		f.bytes += n
+	}
+	f.rec.Slice.Add(n)
+	f.out.Steps = append(f.out.Steps, step)
+	fr.ended(i, &step)
+}
+
+// ask enters an effect.
+func (f *fold) ask(fr *frame, v *vertex, in node.Input, ask node.Outcome) {
+	fr.waiting = true
+	e := Effect{
+		Path: fr.prefix + v.label, Node: v.label, Type: v.typ.Name, Ask: ask, Env: in.Env, Message: in.Message, Raw: in.Raw,
+		Timeout: v.timeout, Catches: v.catches, notes: notesOf(ask),
+	}
+	if w, ok := ask.(node.Wait); ok && w.For != nil {
+		e.Await = AwaitGroup{Provider: w.For.Provider, Pipeline: f.d.Name, Revision: f.d.Revision, Path: v.path}.String()
+	}
+	f.out.Effects = append(f.out.Effects, e)
+}
+
+// ended notes that a node has its step.
+func (fr *frame) ended(i int, step *run.Step) {
+	p := &fr.places[i]
+	p.step, p.over = step, true
+	p.closed = step.State == run.StepFailed && !fr.graph.nodes[i].catches
+}
+
+// value gives the output of a node that has ended, and whether it is the event's payload itself.
+func (f *fold) value(fr *frame, i int) (value any, raw bool) {
+	v, p := &fr.graph.nodes[i], &fr.places[i]
+	if p.known || p.step == nil {
+		return p.value, p.raw
+	}
+	p.known = true
 	switch {
-	case p.step.State == run.StepFailed && !v.catches:
-		p.closed = true
-	case p.step.State == run.StepFailed:
-		// What takes the failure sees it as the output of the node.
-		p.value = map[string]any{"error": map[string]any{"kind": p.step.Failure.Kind, "code": p.step.Failure.Code, "message": p.step.Failure.Message}}
-	case v.typ.Entry:
-		p.value, p.raw = f.rec.Payload, true
-	case v.typ.Transparent:
-		p.value, p.raw = f.message(v)
+	case p.step.State == run.StepFailed && p.step.Failure != nil:
+		p.value = failed(p.step.Failure) // what takes the failure sees it as the output of the node
+	case v.receives() != nil:
+		p.value, p.raw = f.views.message()
+	case v.transparent:
+		p.value, p.raw = f.message(fr, v)
 	case len(p.step.Output) > 0:
 		if val, err := payload.Decode(p.step.Output); err == nil {
 			p.value = val
 		}
 	}
+	return p.value, p.raw
+}
+
+func failed(why *run.Failure) any {
+	return map[string]any{"error": map[string]any{"kind": why.Kind, "code": why.Code, "message": why.Message}}
 }
 
 // arrive tells whether a node can run: when every connection that can still be taken has been, once one is. An entry can where the
-// event is for it.
-func (f *fold) arrive(v *vertex) way {
+// run is for it, and the first nodes of a body at once.
+func (f *fold) arrive(fr *frame, v *vertex) way {
 	if v.typ.Entry {
-		if r, ok := v.node.(*receive.Node); ok && r.Provider == f.rec.Event.Provider && r.Matches(f.rec.Event.Name) {
-			return taken
-		}
-		return passed
+		return f.enters(v)
 	}
 	state := passed
+	if fr.body && len(v.in) == 0 {
+		state = taken
+	}
 	for _, e := range v.in {
-		switch f.along(e) {
+		switch fr.along(e) {
 		case pending:
 			return pending
 		case closed:
@@ -179,8 +261,23 @@ func (f *fold) arrive(v *vertex) way {
 	return state
 }
 
-func (f *fold) along(e edge) way {
-	p := &f.places[e.from]
+// enters says whether a run begins at an entry: a live one at the receives that its event is for, a called or manual one at the starts.
+func (f *fold) enters(v *vertex) way {
+	r := v.receives()
+	switch {
+	case r == nil && f.rec.started(), r != nil && !f.rec.started() && r.Matches(f.rec.Event.Provider, f.rec.Event.Name):
+		return taken
+	}
+	return passed
+}
+
+// started says that no receive of the pipeline began the run.
+func (r *Record) started() bool {
+	return r.Run.Cause.Kind == run.Call || r.Run.Cause.Kind == run.Manual || r.Event != nil && r.Event.Source == event.Manual
+}
+
+func (fr *frame) along(e edge) way {
+	p := &fr.places[e.from]
 	switch {
 	case !p.over:
 		return pending
@@ -199,37 +296,69 @@ func (f *fold) along(e edge) way {
 	return passed
 }
 
-// message is what came over the connections that were taken: the output of the one node that they leave, or a map of outputs.
-func (f *fold) message(v *vertex) (value any, raw bool) {
-	var from []int
+// message is what came over the connections that were taken: the output of the one node that they leave, or a map of outputs. Into the
+// first nodes of a body comes the item.
+func (f *fold) message(fr *frame, v *vertex) (value any, raw bool) {
+	if fr.body && len(v.in) == 0 {
+		return fr.item, false
+	}
+	var few [4]int
+	from := few[:0]
 	for _, e := range v.in {
-		if f.along(e) == taken && !slices.Contains(from, e.from) {
+		if fr.along(e) == taken && !slices.Contains(from, e.from) {
 			from = append(from, e.from)
 		}
 	}
 	if len(from) == 1 {
-		return f.places[from[0]].value, f.places[from[0]].raw
+		return f.value(fr, from[0])
 	}
 	joined := make(map[string]any, len(from))
 	for _, i := range from {
-		joined[f.d.nodes[i].label] = f.places[i].value
+		joined[fr.graph.nodes[i].label], _ = f.value(fr, i)
 	}
 	return joined, false
 }
 
+// reached is when the run came to a node: the end of the last step that leads to it. Behind the entries of a pipeline whose runs wait
+// for their turn nothing says when that was, so that it is now.
+func (f *fold) reached(fr *frame, v *vertex) time.Time {
+	at := fr.reached
+	entries := !fr.body
+	for _, e := range v.in {
+		if fr.along(e) != taken {
+			continue
+		}
+		s := fr.places[e.from].step
+		entries = entries && fr.graph.nodes[e.from].typ.Entry
+		if end := s.Started.Add(s.Took); end.After(at) {
+			at = end
+		}
+	}
+	if at.IsZero() || entries && f.d.turns() {
+		return f.clock()
+	}
+	return at
+}
+
 // envFor is the scope of one node: the record's, the outputs of the nodes before it, and the names that its connections give. Outputs
 // of nodes beside it are left out: whether they are there would depend on which hook was answered first.
-func (f *fold) envFor(v *vertex) *script.Env {
-	env := *f.env
-	env.Outputs = make(map[string]any, len(v.before))
-	for _, i := range v.before {
-		if p := &f.places[i]; p.step != nil && p.step.State != run.StepSkipped && p.step.State != run.StepFiltered {
-			env.Outputs[f.d.nodes[i].label] = p.value
+func (f *fold) envFor(ctx context.Context, fr *frame, i int) *script.Env {
+	v := &fr.graph.nodes[i]
+	around := fr.env
+	if !fr.body {
+		around = f.views.of(ctx, f, i)
+	}
+	env := *around
+	env.Outputs = make(map[string]any, len(around.Outputs)+len(v.before))
+	maps.Copy(env.Outputs, around.Outputs)
+	for _, j := range v.before {
+		if p := &fr.places[j]; p.step != nil && p.step.State != run.StepSkipped && p.step.State != run.StepFiltered {
+			env.Outputs[fr.graph.nodes[j].label], _ = f.value(fr, j)
 		}
 	}
 	for _, e := range v.in {
-		if e.label != "" && f.along(e) == taken {
-			env.Outputs[e.label] = f.places[e.from].value
+		if e.label != "" && fr.along(e) == taken {
+			env.Outputs[e.label], _ = f.value(fr, e.from)
 		}
 	}
 	return &env
@@ -238,23 +367,22 @@ func (f *fold) envFor(v *vertex) *script.Env {
 // progress closes the account: the run goes on, is done, or is parked with its first failure.
 func (f *fold) progress() Progress {
 	f.out.State = run.Open
-	if f.waiting {
+	if f.root.waiting {
 		return f.out
 	}
-	failed := f.firstFailure()
-	f.skip()
-	if failed != nil {
-		f.out.State, f.out.Reason, f.out.Message = run.Parked, failed.Failure.Code, failed.Path+": "+failed.Failure.Message
+	f.skip(f.root)
+	if why := f.root.firstFailure(); why != nil {
+		f.out.State, f.out.Reason, f.out.Message = run.Parked, why.Failure.Code, why.Path+": "+why.Failure.Message
 		return f.out
 	}
-	f.out.State, f.out.Outcome = run.Done, f.outcome()
+	f.out.State, f.out.Outcome = run.Done, f.root.outcome()
 	return f.out
 }
 
-// firstFailure is the failed step nobody caught that stands first in the diagram.
-func (f *fold) firstFailure() *run.Step {
-	for i := range f.places {
-		if s := f.places[i].step; s != nil && s.State == run.StepFailed && !f.d.nodes[i].catches {
+// firstFailure is the failed step nobody caught that stands first in the graph.
+func (fr *frame) firstFailure() *run.Step {
+	for i := range fr.places {
+		if s := fr.places[i].step; s != nil && s.State == run.StepFailed && !fr.graph.nodes[i].catches {
 			return s
 		}
 	}
@@ -262,88 +390,30 @@ func (f *fold) firstFailure() *run.Step {
 }
 
 // skip records the nodes that will never run, so that the record tells of every node.
-func (f *fold) skip() {
-	for i := range f.places {
-		if f.places[i].step != nil {
+func (f *fold) skip(fr *frame) {
+	for i := range fr.places {
+		if fr.places[i].step != nil {
 			continue
 		}
-		v := &f.d.nodes[i]
+		v := &fr.graph.nodes[i]
 		f.out.Steps = append(f.out.Steps, run.Step{
-			Path: v.label, Node: v.label, Type: v.typ.Name, State: run.StepSkipped, Round: f.rec.Run.Round, Started: f.clock(),
+			Path: fr.prefix + v.label, Node: v.label, Type: v.typ.Name, State: run.StepSkipped, Round: f.rec.Run.Round, Started: f.clock(),
 		})
 	}
 }
 
-// outcome is "filtered" where nothing but receives and conditions ran, else "completed". A receive that nothing follows is completed by
-// receiving, and a failure that was caught is no filter.
-func (f *fold) outcome() run.Outcome {
-	for i := range f.places {
-		v, s := &f.d.nodes[i], f.places[i].step
+// outcome is "filtered" where nothing but entries and nodes that branch ran, else "completed". An entry that nothing follows is
+// completed by itself, and a failure that was caught is no filter.
+func (fr *frame) outcome() run.Outcome {
+	for i := range fr.places {
+		v, s := &fr.graph.nodes[i], fr.places[i].step
 		if s == nil {
 			continue
 		}
-		acts := !v.typ.Entry && !v.typ.Transparent || v.typ.Entry && !v.leads
+		acts := !v.typ.Entry && !v.branches() || v.typ.Entry && !v.leads
 		if s.State == run.StepFailed || s.State == run.StepDone && acts {
 			return run.Completed
 		}
 	}
 	return run.Filtered
-}
-
-// do runs one node and makes its step; a node that asks for an effect has no step yet.
-func (d *Diagram) do(ctx context.Context, v *vertex, in node.Input, round int, clock func() time.Time) (run.Step, *node.Deliver) {
-	started := clock()
-	step := run.Step{Path: v.label, Node: v.label, Type: v.typ.Name, State: run.StepDone, Round: round, Started: started}
-	outcome, err := v.node.Do(ctx, in)
-	step.Took = clock().Sub(started)
-	if err != nil {
-		step = v.failed(step, failure(err))
-		if o, ok := outcome.(node.Value); ok {
-			step.Reads, step.Log = encodeReads(o.Reads), o.Log
-		}
-		return step, nil
-	}
-	var notes node.Notes
-	switch o := outcome.(type) {
-	case node.Value:
-		notes = o.Notes
-		if step.Output, err = encodeOutput(o.V); err != nil {
-			step = v.failed(step, &run.Failure{Kind: "permanent", Code: CodeOutput, Message: err.Error()})
-		}
-	case node.Branch:
-		notes, step.Branch = o.Notes, o.Handle
-	case node.Filtered:
-		notes, step.State = o.Notes, run.StepFiltered
-	case node.Deliver:
-		return step, &o
-	}
-	step.Reads, step.Log = encodeReads(notes.Reads), notes.Log
-	return step, nil
-}
-
-// failed ends a step with a failure, which goes on by [error] where that is connected.
-func (v *vertex) failed(step run.Step, why *run.Failure) run.Step {
-	step.State, step.Failure = run.StepFailed, why
-	if v.catches {
-		step.Branch = ErrorHandle
-	}
-	return step
-}
-
-// Failed ends a step whose effect failed, as Next ends one of its own.
-func (d *Diagram) Failed(step run.Step, why *run.Failure) run.Step {
-	if at, ok := d.index[step.Path]; ok {
-		return d.nodes[at].failed(step, why)
-	}
-	step.State, step.Failure = run.StepFailed, why
-	return step
-}
-
-func failure(err error) *run.Failure {
-	code := CodeExpression
-	var e *script.Error
-	if errors.As(err, &e) {
-		code = string(e.Code)
-	}
-	return &run.Failure{Kind: "permanent", Code: code, Message: err.Error()}
 }

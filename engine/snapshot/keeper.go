@@ -337,6 +337,7 @@ func (k *Keeper) Diagram(ctx context.Context, name, revision string) (*pipeline.
 	if d, err = compileRevision(ctx, k.o.Load, rev); err != nil {
 		return nil, err
 	}
+	s.followCalls(d)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.past) >= pastRevisions {

@@ -17,14 +17,14 @@ import (
 	"github.com/headgate/headgate/engine/store"
 )
 
-// revision is the digest of a pipeline's closure: its own document and the destinations that it names. What was only moved or
-// commented in a file keeps its revision.
+// revision is the digest of a pipeline's closure: its own document without its tests, and the destinations that it names.
+// What was only moved or commented in a file keeps its revision.
 func revision(b *manifest.Bundle, d *pipeline.Diagram) string {
 	h := sha256.New()
 	for _, doc := range closure(b, d) {
 		writeString(h, string(doc.Kind))
 		writeString(h, doc.Name)
-		writeNode(h, doc.Root)
+		writeNode(h, running(doc))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -34,7 +34,7 @@ func closure(b *manifest.Bundle, d *pipeline.Diagram) []*manifest.Document {
 	docs := []*manifest.Document{d.Document}
 	var names []string
 	for _, n := range d.Nodes() {
-		if h, ok := n.(*hook.Node); ok && h.Named() != "" && !slices.Contains(names, h.Named()) {
+		if h, ok := n.Node.(*hook.Node); ok && h.Named() != "" && !slices.Contains(names, h.Named()) {
 			names = append(names, h.Named())
 		}
 	}
@@ -45,6 +45,16 @@ func closure(b *manifest.Bundle, d *pipeline.Diagram) []*manifest.Document {
 		}
 	}
 	return docs
+}
+
+// running gives what of a document runs: not its tests.
+func running(doc *manifest.Document) *source.Node {
+	if doc.Kind != manifest.Pipeline || doc.Root.Get("tests") == nil {
+		return doc.Root
+	}
+	root := *doc.Root
+	root.Entries = slices.DeleteFunc(slices.Clone(root.Entries), func(e source.Entry) bool { return e.Key.Text == "tests" })
+	return &root
 }
 
 func writeString(w io.Writer, s string) { fmt.Fprintf(w, "%d:%s", len(s), s) }
@@ -131,7 +141,7 @@ func compileRevision(ctx context.Context, o Options, rev store.Revision) (*pipel
 	if found.HasErrors() {
 		return nil, fmt.Errorf("loading revision %s of pipeline %q: %w", rev.Digest, rev.Name, found.Err())
 	}
-	d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: pastWorld{bundle}, Dev: o.Dev}, &found)
+	d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: pastWorld{bundle}, Machines: o.Machines, Dev: o.Dev}, &found)
 	if d == nil {
 		return nil, fmt.Errorf("compiling revision %s of pipeline %q: %w", rev.Digest, rev.Name, found.Err())
 	}
@@ -151,3 +161,6 @@ func (w pastWorld) Destination(name string) (*manifest.Document, bool) {
 }
 
 func (w pastWorld) Destinations() []string { return w.bundle.Names(manifest.Destination) }
+
+func (pastWorld) Pipeline(string) bool { return true }
+func (pastWorld) Pipelines() []string  { return nil }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/node/hook"
@@ -28,10 +29,14 @@ type Options struct {
 	MaxBody int64
 	// Dev is `serve --dev`.
 	Dev bool
+	// Machines hold the isolated languages of expressions; nil where each load makes its own, which nobody closes.
+	Machines *script.Machines
 	// Fetcher gets keys that a provider's signature rule has to fetch; nil where nothing can be fetched.
 	Fetcher signature.Fetcher
 	// Learned gives the secrets that a provider's handshakes brought; nil where none are kept.
 	Learned func(provider string) signature.Learned
+	// Provider compiles a provider's document in place of provider.Compile, for trials that make secrets up; nil else.
+	Provider func(doc *manifest.Document, out *diag.List) *provider.Provider
 	// Check looks at the documents that do not run, such as tests, when all others were compiled; nil for none. What it finds counts
 	// like all else.
 	Check func(bundle *manifest.Bundle, out *diag.List)
@@ -53,11 +58,23 @@ type Snapshot struct {
 	revisions    map[string]*pipeline.Diagram // by name + "\x00" + revision
 	sources      []store.Revision             // of the snapshot and of each pipeline, to be stored before it is published
 	warnings     *diag.List
+	// responding are the pipelines that may answer the senders of a provider, by its name: every request asks.
+	responding map[string][]responder
 }
 
 // Load loads and compiles a manifest folder. All findings are in the list; where it has errors the snapshot is nil.
 func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 	bundle, out := manifest.Load(ctx, o.Manifest)
+	return compile(ctx, o, bundle, out)
+}
+
+// Compile compiles a bundle that was loaded already, Options.Manifest aside. The list holds what it finds, not what loading found; where
+// it has errors the snapshot is nil.
+func Compile(ctx context.Context, bundle *manifest.Bundle, o Options) (*Snapshot, *diag.List) {
+	return compile(ctx, o, bundle, &diag.List{})
+}
+
+func compile(ctx context.Context, o Options, bundle *manifest.Bundle, out *diag.List) (*Snapshot, *diag.List) {
 	now := o.Now
 	if now == nil {
 		now = time.Now
@@ -71,6 +88,10 @@ func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 	compareWithCatalogue(ctx, o, bundle, out)
 	s.compileDestinations(o, out)
 	s.compilePipelines(o, w, out)
+	s.collectResponding()
+	checkCalls(s.diagrams, bundle, out)
+	checkMetrics(s.diagrams, out)
+	checkEmits(s.diagrams, out)
 	if o.Check != nil {
 		o.Check(bundle, out)
 	}
@@ -82,11 +103,22 @@ func Load(ctx context.Context, o Options) (*Snapshot, *diag.List) {
 	return s, out
 }
 
+func (o Options) compileProvider(doc *manifest.Document, out *diag.List) *provider.Provider {
+	if o.Provider != nil {
+		return o.Provider(doc, out)
+	}
+	return provider.Compile(doc, out, provider.Options{PublicURL: o.PublicURL, MaxBody: o.MaxBody, Dev: o.Dev, Fetcher: o.Fetcher, Learned: o.Learned})
+}
+
 func (s *Snapshot) compileProviders(o Options, w *world, out *diag.List) {
 	for _, doc := range s.bundle.Documents(manifest.Provider) {
 		w.events[doc.Name] = declared{open: true} // what does not compile must not make its pipelines look wrong too
 		w.providers = append(w.providers, doc.Name)
-		p := provider.Compile(doc, out, provider.Options{PublicURL: o.PublicURL, MaxBody: o.MaxBody, Dev: o.Dev, Fetcher: o.Fetcher, Learned: o.Learned})
+		if doc.Name == event.Internal {
+			out.Errorf(diag.BadName, doc.NameSpan, "give it another name", "the name %q is that of Headgate's own events", doc.Name)
+			continue
+		}
+		p := o.compileProvider(doc, out)
 		if p == nil {
 			continue
 		}
@@ -110,7 +142,7 @@ func (s *Snapshot) compileDestinations(o Options, out *diag.List) {
 func (s *Snapshot) compilePipelines(o Options, w *world, out *diag.List) {
 	shared := script.NewShared()
 	for _, doc := range s.bundle.Documents(manifest.Pipeline) {
-		d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: w, Shared: shared, Dev: o.Dev}, out)
+		d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: w, Shared: shared, Machines: o.Machines, Dev: o.Dev}, out)
 		if d == nil || !doc.Enabled {
 			continue
 		}
@@ -118,7 +150,7 @@ func (s *Snapshot) compilePipelines(o Options, w *world, out *diag.List) {
 		s.diagrams = append(s.diagrams, d)
 		s.revisions[d.Name+"\x00"+d.Revision] = d
 		for _, n := range d.Nodes() {
-			if h, ok := n.(*hook.Node); ok && h.Inline() != nil {
+			if h, ok := n.Node.(*hook.Node); ok && h.Inline() != nil {
 				s.destinations[h.Inline().Key] = h.Inline()
 			}
 		}
@@ -144,10 +176,10 @@ func (s *Snapshot) Providers() []*provider.Provider {
 func (s *Snapshot) Pipelines() []*pipeline.Diagram { return slices.Clone(s.diagrams) }
 
 // Starting gives the pipelines that an event of that provider and name starts, filters aside.
-func (s *Snapshot) Starting(providerName, event string) []*pipeline.Diagram {
+func (s *Snapshot) Starting(providerName, name string) []*pipeline.Diagram {
 	var out []*pipeline.Diagram
 	for _, d := range s.diagrams {
-		if d.Starts(providerName, event) {
+		if d.Starts(providerName, name) {
 			out = append(out, d)
 		}
 	}
@@ -158,6 +190,17 @@ func (s *Snapshot) Starting(providerName, event string) []*pipeline.Diagram {
 func (s *Snapshot) Diagram(name, revision string) (*pipeline.Diagram, bool) {
 	d, ok := s.revisions[name+"\x00"+revision]
 	return d, ok
+}
+
+// Responds says whether a run that an event of that provider and name starts may answer the sender, and how long the sender's request
+// is to stay open for it at most.
+func (s *Snapshot) Responds(providerName, name string) (timeout time.Duration, ok bool) {
+	for _, r := range s.responding[providerName] {
+		if r.diagram.Starts(providerName, name) {
+			timeout, ok = max(timeout, r.timeout), true
+		}
+	}
+	return timeout, ok
 }
 
 // Has says whether a pipeline of that name is live, at whatever revision.
@@ -208,6 +251,9 @@ type declared struct {
 var _ node.World = (*world)(nil)
 
 func (w *world) Provider(name string) (events []string, open, ok bool) {
+	if name == event.Internal {
+		return nil, true, true // whatever somebody emits
+	}
 	d, ok := w.events[name]
 	if !ok && !w.bundle.Complete() {
 		return nil, true, true // it may stand in a document that could not be read, of which a finding tells
@@ -223,3 +269,9 @@ func (w *world) Destination(name string) (*manifest.Document, bool) {
 }
 
 func (w *world) Destinations() []string { return w.bundle.Names(manifest.Destination) }
+
+func (w *world) Pipeline(name string) bool {
+	return w.bundle.Find(manifest.Pipeline, name) != nil || !w.bundle.Complete()
+}
+
+func (w *world) Pipelines() []string { return w.bundle.Names(manifest.Pipeline) }

@@ -9,8 +9,8 @@ import (
 	"github.com/headgate/headgate/engine/provider"
 )
 
-// stored answers for what is on disk. Events is how many a batch held, -1 for a request that is no batch.
-func (x *exchange) stored(status, providerName, name string, id event.ID, events int) {
+// stored answers for what is on disk. Code is 200, or 202 where a run may still be about to answer. Events is how many a batch held, -1 for a request that is no batch.
+func (x *exchange) stored(code int, status, providerName, name string, id event.ID, events int) {
 	buf := x.buffers.Get().(*[]byte)
 	b := append((*buf)[:0], `{"status":"`...)
 	b = append(b, status...)
@@ -29,7 +29,7 @@ func (x *exchange) stored(status, providerName, name string, id event.ID, events
 		b = strconv.AppendInt(b, int64(events), 10)
 	}
 	b = append(b, '}')
-	x.write(http.StatusOK, x.jsonType, status, b)
+	x.write(code, x.jsonType, status, b)
 	*buf = b
 	x.buffers.Put(buf)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/reply"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -36,7 +37,7 @@ func BenchmarkAccept(b *testing.B) {
 		b.Fatal(err)
 	}
 	server, err := New(Options{
-		Snapshot: func() Snapshot { return Snapshot{Providers: all} }, Logger: slog.New(slog.DiscardHandler), Observer: &nobody{},
+		Snapshot: func() Snapshot { return Snapshot{Providers: all, Responders: silent{}} }, Replies: reply.New(), Logger: slog.New(slog.DiscardHandler), Observer: &nobody{},
 		Store: appender(func(context.Context, []store.Arrival) ([]store.Receipt, error) {
 			return []store.Receipt{{ID: 1 << 40}}, nil
 		}),
@@ -105,6 +106,11 @@ func BenchmarkAccept(b *testing.B) {
 		})
 	}
 }
+
+// silent are no responders: providers whose events no pipeline answers cost a look-up.
+type silent struct{}
+
+func (silent) Responds(string, string) (time.Duration, bool) { return 0, false }
 
 type nobody struct{}
 

@@ -93,8 +93,11 @@ func (s *share) hold(size int64) bool {
 	return true
 }
 
-// end gives all of it back.
-func (s *share) end() { s.of.used.Add(-s.held) }
+// end gives all of it back, once.
+func (s *share) end() {
+	s.of.used.Add(-s.held)
+	s.held = 0
+}
 
 // grown is the size of the buffer that takes the place of a full one: twice as large, up to the announced length, or one byte more than
 // the limit, which shows that it is passed.

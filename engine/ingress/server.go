@@ -3,7 +3,7 @@
 //
 // It knows nothing of signatures, pipelines or queues, and it never retries. What needs no knowledge of the body is decided here: the
 // token of an address, rates, the room that bodies take, and how much a stranger may have logged, recorded and explained. [Server] is the handler, [Listener] the socket around it.
-// A request costs no goroutine, timer or context of its own. Both types may be used by any number of goroutines at once.
+// A request costs no goroutine, timer or context of its own, unless a pipeline may answer it (see [Responders]). Both types may be used by any number of goroutines at once.
 package ingress
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/reply"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
 )
@@ -35,6 +36,8 @@ type Snapshot struct {
 	Providers Providers
 	// Digest names it in the records.
 	Digest string
+	// Responders says whose senders are answered by a pipeline; nobody's where nil.
+	Responders Responders
 }
 
 // Appender makes events durable: it returns after the commit, as store.Store promises.
@@ -84,6 +87,8 @@ type Options struct {
 	Confirmer Confirmer
 	// Rejections may be nil.
 	Rejections Rejections
+	// Replies is where requests wait that a pipeline may answer; where it is nil, none waits.
+	Replies *reply.Desk
 	// Now gives the time of arrival; time.Now where nil.
 	Now func() time.Time
 	// TestEndpoint answers GET /webhooks/NAME/test.
@@ -138,8 +143,11 @@ type exchange struct {
 	name    string // the provider's, for logs and counts; UnknownProvider until it is known
 	asked   string // the provider's as the path has it, for records
 	early   bool   // the answer goes out before the handler is done
-	event   string
-	answer  string // what Observer is told; "" until answered
+	room    share  // what its body has of the memory
+
+	responders Responders // nil where no request waits for a pipeline
+	event      string
+	answer     string // what Observer is told; "" until answered
 }
 
 // ServeHTTP answers one request.
@@ -182,6 +190,9 @@ func (x *exchange) serve() {
 	}
 	x.asked = name
 	snapshot := x.o.Snapshot()
+	if x.o.Replies != nil {
+		x.responders = snapshot.Responders
+	}
 	p, ok := snapshot.Providers.Provider(name)
 	if !ok {
 		x.notFound(nil, "there is no provider of that name")
@@ -276,9 +287,9 @@ func (x *exchange) receive(p *provider.Provider, digest string) {
 		x.unread(p, tooLarge(x.r.ContentLength, limit))
 		return
 	}
-	room := share{of: &x.budget}
-	defer room.end()
-	body, err := readBody(x.r, limit, &room)
+	x.room.of = &x.budget
+	defer x.room.end()
+	body, err := readBody(x.r, limit, &x.room)
 	if err != nil {
 		x.unread(p, err)
 		return
@@ -311,6 +322,12 @@ func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
 	if !d.Batch {
 		x.event = d.Arrivals[0].Event.Name
 	}
+	var open awaited
+	if x.responders != nil {
+		if open = x.expect(d); open.ticket != nil {
+			defer open.ticket.Close()
+		}
+	}
 	receipts, err := x.o.Store.Append(x.deadline.context(), d.Arrivals)
 	if err == nil && len(receipts) != len(d.Arrivals) {
 		err = fmt.Errorf("%d receipts for %d events", len(receipts), len(d.Arrivals))
@@ -333,16 +350,19 @@ func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
 				"event", receipts[i].ID.String(), "count", n)
 		}
 	}
+	events := -1
+	if d.Batch {
+		events = d.Events
+	}
+	if open.limit > 0 && x.replied(open, receipts, events) {
+		return
+	}
 	status := statusOf(receipts)
 	if d.Ack != nil {
 		x.reply(d.Ack, status)
 		return
 	}
-	events := -1
-	if d.Batch {
-		events = d.Events
-	}
-	x.stored(status, p.Name(), x.event, receipts[0].ID, events)
+	x.stored(http.StatusOK, status, p.Name(), x.event, receipts[0].ID, events)
 }
 
 // retryAfter is how long a sender should wait, in seconds: longer than a checkpoint or a fail-over, shorter than a sender's patience.

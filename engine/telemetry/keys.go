@@ -30,6 +30,8 @@ const (
 	KeyAttempt = "attempt"
 	// KeyDestination is a destination's name, or "pipeline/label" of one written inline.
 	KeyDestination = "destination"
+	// KeyMetric is the name of a metric that a pipeline measures.
+	KeyMetric = "metric"
 	// KeyGate is the name of a gate.
 	KeyGate = "gate"
 	// KeyLane is live, retry or replay.

@@ -27,6 +27,7 @@ type Options struct {
 type Metrics struct {
 	registry *prometheus.Registry
 	handler  http.Handler
+	measures *measures
 
 	requests    *counters // provider, answer
 	requestTook prometheus.Histogram
@@ -79,7 +80,7 @@ func New(o Options) (*Metrics, error) {
 		o.Version = "unknown"
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), measures: newMeasures(o.Logger),
 		requests: newCounters("requests_total", "Inbound requests, by provider and by what the sender was told.",
 			label{"provider", maxProviders}, label{"answer", maxWords}),
 		requestTook: newHistogram("request_duration_seconds", "From the first byte of an inbound request to its answer.", acceptBuckets()),
@@ -105,7 +106,7 @@ func New(o Options) (*Metrics, error) {
 	build.WithLabelValues(o.Version, runtime.Version()).Set(1)
 	for _, c := range []prometheus.Collector{
 		m.requests.vec, m.requestTook, m.routed.vec, m.routeTook, m.runs.vec, m.attempts.vec, m.attemptTook, m.commitTook, m.commitSize,
-		m.reloads.vec, m.reloadOK, m.reloadTime, m.reloadHeld, m.revision, build, newAccountant(o.Store),
+		m.reloads.vec, m.reloadOK, m.reloadTime, m.reloadHeld, m.revision, build, newAccountant(o.Store), m.measures,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {

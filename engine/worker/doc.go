@@ -3,6 +3,13 @@
 //
 //	route task:  decode the event once -> fold each pipeline it is for -> runs, steps and step tasks in one settlement
 //	step task:   fold the record -> perform the effect (one attempt) -> done | again later | failed -> fold -> settle
+//	timer task:  due when a wait is over, or a batch is closed
+//	wait task:   due at once, to look back at what came already; then when an event wakes it, or its time is up
+//	child task:  due when the run that it called is open no longer, or its time is up
+//
+// A settlement writes whatever follows from it with it: the runs that it calls, the events that it emits, the waits that a routed event
+// wakes. What is only told (measurements, replies to open requests) is told when it is written, and never twice by one worker.
+// A pipeline with limits gets its first steps when it is routed and a task for all else, which the store holds until it is its turn.
 //
 // Retry is decided here and nowhere else: nodes ask, hooks and destinations classify. A run that waits is a row with a due time; it
 // holds no goroutine. The record is settled after every effect, so that a crash repeats at most the attempt under way.

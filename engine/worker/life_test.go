@@ -28,7 +28,7 @@ import (
 // live is a gate whose time is that of the bubble it runs in.
 func live(t *testing.T, manifests string, h http.HandlerFunc, change ...func(*worker.Options)) *gate {
 	t.Helper()
-	g := open(t, manifests, h)
+	g := openAll(t, manifests, h)
 	if err := g.store.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

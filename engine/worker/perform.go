@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"runtime/debug"
-	"strings"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/node"
-	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
@@ -28,10 +26,17 @@ const (
 	CodeLostLeases    = "lost_leases"
 	CodeInternal      = "internal"
 	CodeCorrupt       = "body_corrupt"
+	CodeCallParked    = "call_parked"  // the called run is parked, and the caller goes on by [error]
+	CodeCallDropped   = "call_dropped" // a person ended the called run
+	CodeCallLimited   = "call_limited" // the called pipeline's limits did not let the run begin
+	CodeCallLost      = "call_lost"    // the called run is not in the store
+	CodeEventLost     = "event_lost"   // the event that came cannot be read any more
 )
 
 // storePause is how long a task waits when the store could not be read for it.
 const storePause = 5 * time.Second
+
+const panicked = "the run ended in an internal error; the log has the stack"
 
 const bodyCorrupt = "the stored body no longer matches its checksum; nothing of it is sent"
 
@@ -42,7 +47,7 @@ func (w *Worker) perform(ctx context.Context, c store.Claimed, disabled bool) {
 		if p := recover(); p != nil {
 			w.o.Logger.ErrorContext(ctx, "a run panicked", "run", c.Task.Run.String(), "pipeline", c.Run.Pipeline, "path", c.Task.Path,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			j.park(ctx, CodeInternal, "the run ended in an internal error; the log has the stack")
+			j.park(ctx, CodeInternal, panicked)
 		}
 	}()
 	j.do(ctx)
@@ -55,10 +60,14 @@ type job struct {
 	disabled bool
 	diagram  *pipeline.Diagram
 	payload  any
+	scope    string        // what its hook belongs to
 	attempts []run.Attempt // made by this job
 	done     *run.Step     // that this job ended
 	notes    []string      // what was cut from the message
 	gate     *store.Gate   // to be written with the settlement
+	in       time.Duration // where not 0, when the task is due that stands for the effect from now on
+	child    run.ID        // that the task's call goes on waiting for
+	handed   int           // how many bytes the step handed over
 }
 
 func (j *job) do(ctx context.Context) {
@@ -75,8 +84,8 @@ func (j *job) do(ctx context.Context) {
 	case err != nil && ctx.Err() != nil:
 		j.release(ctx)
 		return
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrBehind):
-		j.later(ctx, err) // it is not the pipeline that is missing
+	case unreadable(err):
+		j.later(ctx, "reading a run's revision", err) // it is not the pipeline that is missing
 		return
 	case err != nil:
 		j.park(ctx, CodeNoPipeline, err.Error())
@@ -84,113 +93,41 @@ func (j *job) do(ctx context.Context) {
 	}
 	j.diagram = d
 	j.payload = pipeline.Decode(&j.c.Event)
-	progress := j.fold(ctx)
+	var effect pipeline.Effect
+	asked := false
+	if j.c.Task.Path != "" {
+		effect, asked = d.Effect(ctx, j.record(), j.c.Task.Path, j.w.now)
+	}
 	if ctx.Err() != nil {
 		j.release(ctx)
 		return
 	}
-	effect, asked := find(progress.Effects, j.c.Task.Path)
-	if !asked {
+	if !asked || kindOf(effect) != j.c.Task.Kind {
 		// The task only says that the run is to be folded, or what it asked for has been done.
 		j.settle(ctx, nil, store.Then{})
 		return
 	}
-	if j.disabled && j.c.Run.Round == 0 { // a retry is a person's word that the destination may be back
-		j.fail(ctx, effect, "permanent", CodeDisabled, fmt.Sprintf("destination %q is disabled", effect.Deliver.Gate))
-		return
-	}
-	dest, ok := j.w.o.World.Destination(effect.Deliver.Destination)
-	if !ok {
-		j.fail(ctx, effect, "permanent", CodeNoDestination, noDestination(effect.Deliver))
-		return
-	}
-	j.deliver(ctx, effect, dest)
-}
-
-// noDestination says what is missing: a named destination, or one that a hook described itself in the run's revision.
-func noDestination(d node.Deliver) string {
-	if _, label, own := strings.Cut(d.Destination, "/"); own {
-		return fmt.Sprintf("the pipeline that runs now has no hook %q that says where to send to", label)
-	}
-	return fmt.Sprintf("there is no destination %q any more", d.Destination)
-}
-
-func find(effects []pipeline.Effect, path string) (pipeline.Effect, bool) {
-	for _, e := range effects {
-		if e.Path == path {
-			return e, true
+	switch ask := effect.Ask.(type) {
+	case node.Deliver:
+		j.hook(ctx, effect, ask)
+	case node.Wait:
+		if ask.For != nil {
+			j.await(ctx, effect, ask)
+		} else {
+			j.end(ctx, effect, nil, "")
 		}
+	case node.Batch:
+		j.batched(ctx, effect, ask)
+	case node.Call:
+		j.called(ctx, effect, ask)
+	default:
+		j.fail(ctx, effect, "internal", CodeInternal, fmt.Sprintf("nobody performs %T", effect.Ask))
 	}
-	return pipeline.Effect{}, false
 }
 
-func (j *job) fold(ctx context.Context) pipeline.Progress {
-	rec := pipeline.Record{Event: &j.c.Event, Payload: j.payload, Run: j.c.Run, Steps: j.c.Steps}
-	return j.diagram.Next(ctx, rec, j.w.now)
-}
-
-// deliver makes one attempt and settles what came of it.
-func (j *job) deliver(ctx context.Context, e pipeline.Effect, dest *destination.Destination) {
-	n := j.c.Task.N + 1
-	req, err := dest.Build(ctx, j.delivery(e, n))
-	if err != nil {
-		if ctx.Err() != nil {
-			j.release(ctx)
-			return
-		}
-		j.fail(ctx, e, "permanent", CodeRequest, err.Error())
-		return
-	}
-	att, err := j.w.o.Deliverer.Deliver(ctx, req)
-	if ctx.Err() != nil && err != nil && !att.Wrote {
-		j.release(ctx) // nothing was sent: a shutdown is no attempt
-		return
-	}
-	v := dest.Judge(att, err)
-	j.w.o.Observer.Attempt(dest.Gate, string(v.Outcome), att.Took)
-	j.attempts = append(j.attempts, run.Attempt{
-		Path: e.Path, Round: j.c.Run.Round, N: n, Destination: dest.Gate, Line: dest.Line(), Started: att.Started, Took: att.Took,
-		Outcome: v.Outcome, Code: v.Code, Status: att.Status, RetryAfter: v.RetryAfter, Answer: v.Answer,
-	})
-	j.w.o.Logger.DebugContext(ctx, "attempt", "run", j.c.Run.ID.String(), "step", e.Path, "destination", dest.Gate, "attempt", n,
-		"outcome", string(v.Outcome), "status", att.Status, "code", v.Code)
-	if v.Outcome == run.AttemptOK {
-		if j.disabled { // a person tried again, and it answers
-			j.gate = &store.Gate{Name: dest.Gate, State: store.GateOpen, Since: j.w.now()}
-		}
-		j.succeed(ctx, e, v.Value)
-		return
-	}
-	if v.Gone {
-		j.gate = &store.Gate{Name: dest.Gate, State: store.GateDisabled, Reason: "it answered 410 Gone", Since: j.w.now()}
-		j.fail(ctx, e, "permanent", CodeGone, fmt.Sprintf("destination %q answered 410 Gone and is disabled", dest.Gate))
-		return
-	}
-	delay, again := dest.Retry(v).Next(n, v.RetryAfter, j.seed())
-	if !again {
-		j.fail(ctx, e, failureKind(v.Outcome), CodeRetriesSpent, spent(n, v.Code))
-		return
-	}
-	lane := j.c.Task.Lane
-	if lane == run.LaneLive {
-		lane = run.LaneRetry
-	}
-	j.settle(ctx, nil, store.Then{Again: true, In: delay, N: n, Lane: lane, First: j.first()})
-}
-
-func spent(n int, code string) string {
-	if n == 1 {
-		return "the only attempt failed with " + code
-	}
-	return fmt.Sprintf("%d attempts failed, the last with %s", n, code)
-}
-
-// failureKind gives the kind of engine/fault that an outcome is: whether an attempt was seen says nothing of its failure.
-func failureKind(o run.AttemptOutcome) string {
-	if o == run.AttemptPermanent {
-		return string(o)
-	}
-	return string(run.AttemptTemporary)
+// unreadable says whether an error is the store's, for a while.
+func unreadable(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrBehind)
 }
 
 // first is when the first attempt began, now where there was none.
@@ -204,44 +141,17 @@ func (j *job) first() time.Time {
 	return j.w.now()
 }
 
-func (j *job) delivery(e pipeline.Effect, n int) destination.Delivery {
-	d := destination.Delivery{
-		Env: e.Env, Message: e.Message, Attempt: n,
-		IdempotencyKey: run.IdempotencyKey(j.c.Event.ID, j.c.Run.Pipeline, e.Path), Traceparent: j.c.Run.Trace,
-	}
-	if e.Raw {
-		d.Raw, d.RawType = j.c.Event.Body, j.c.Event.ContentType
-	}
-	if e.Deliver.HasBody {
-		d.Body, d.HasBody = e.Deliver.Body, true
-	}
-	d.Note = func(text string) { j.notes = append(j.notes, text) }
-	return d
-}
-
-// seed spreads the jitter of runs that failed together, and is the same for a run whoever works on it.
-func (j *job) seed() uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(j.c.Run.ID.String() + j.c.Task.Path))
-	return h.Sum64()
-}
-
 // step is that of an effect which has ended.
 func (j *job) step(e pipeline.Effect) run.Step {
-	started := j.first()
-	return run.Step{
-		Path: e.Path, Node: e.Node, Type: e.Type, State: run.StepDone, Round: j.c.Run.Round, Started: started, Took: j.w.now().Sub(started),
-		Log: j.notes,
-	}
+	step := e.Step(j.c.Run.Round, j.first(), j.w.now())
+	step.Log = append(step.Log, j.notes...)
+	step.Handed = j.handed
+	return step
 }
 
-func (j *job) succeed(ctx context.Context, e pipeline.Effect, value any) {
-	step := j.step(e)
-	out, err := payload.Encode(value)
-	if err != nil || len(out) > run.MaxOutputBytes {
-		out = nil // the delivery succeeded; an answer that cannot be kept must not undo that
-	}
-	step.Output = out
+// end ends the step of an effect with its output and the way that it takes.
+func (j *job) end(ctx context.Context, e pipeline.Effect, value any, branch string) {
+	step := j.diagram.Ended(j.step(e), value, branch)
 	j.settle(ctx, &step, store.Then{})
 }
 
@@ -256,19 +166,17 @@ func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
 	j.done = step
 	defer j.w.enter(j.c.Run.ID)()
 	for range maxFolds {
-		delta := j.delta(ctx, step, then)
-		if delta == nil {
-			j.release(ctx)
-			return
-		}
-		results, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Run: delta, Then: then, Gate: j.gate}})
+		delta, more := j.delta(ctx, step, then)
+		results, err := j.w.settle(ctx, []store.Settlement{{
+			Held: j.c.Held(), Run: delta, NewRuns: more.runs, Events: more.events, Then: then, Gate: j.gate,
+		}})
 		switch {
 		case err != nil:
 			j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
 			return
 		case results[0] == nil:
 			j.tellGate(ctx)
-			j.ended(ctx, delta)
+			j.told(ctx, delta, more)
 			return
 		case errors.Is(results[0], store.ErrFenced):
 			j.w.o.Logger.InfoContext(ctx, "the step was taken over by another holder", "run", j.c.Run.ID.String(), "step", j.c.Task.Path)
@@ -287,28 +195,70 @@ func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
 	j.w.o.Logger.ErrorContext(ctx, "a run moved too often to be settled", "run", j.c.Run.ID.String(), "step", j.c.Task.Path)
 }
 
-// delta is the run's next state with the step in it; nil where the fold was cut short.
-func (j *job) delta(ctx context.Context, step *run.Step, then store.Then) *store.RunDelta {
+// delta is the run's next state with the step in it, and what follows from that elsewhere.
+func (j *job) delta(ctx context.Context, step *run.Step, then store.Then) (*store.RunDelta, consequences) {
 	delta := &store.RunDelta{ID: j.c.Run.ID, Version: j.c.Run.Version, State: run.Open, Attempts: j.attempts}
 	if then.Again {
-		return delta
+		return delta, consequences{}
 	}
-	steps := j.c.Steps
+	ctx = context.WithoutCancel(ctx) // what has been done is settled even while we are stopping
+	rec := j.record()
+	rec.Slice = pipeline.NewSlice(taskTime, foldBytes)
+	o := unfolding{lane: j.c.Task.Lane, known: j.known(ctx)}
+	if j.child != (run.ID{}) {
+		o.own, o.child = j.c.Task.Path, j.child
+	}
+	if o.lane == run.LaneRetry && j.c.Run.Round == 0 {
+		o.lane = run.LaneLive // the next hook's first attempt is no retry
+	}
 	if step != nil {
-		steps = append(steps[:len(steps):len(steps)], *step)
-		delta.Steps = append(delta.Steps, *step)
+		fits := j.fit(rec, *step)
+		rec.Steps = append(rec.Steps[:len(rec.Steps):len(rec.Steps)], fits)
+		delta.Steps = append(delta.Steps, fits)
 	}
-	rec := pipeline.Record{Event: &j.c.Event, Payload: j.payload, Run: j.c.Run, Steps: steps}
-	// What has been done is settled even while we are stopping.
-	progress := j.diagram.Next(context.WithoutCancel(ctx), rec, j.w.now)
-	delta.Steps = append(delta.Steps, progress.Steps...)
-	delta.State, delta.Outcome, delta.Reason, delta.Message = progress.State, progress.Outcome, progress.Reason, progress.Message
-	lane := j.c.Task.Lane
-	if lane == run.LaneRetry && j.c.Run.Round == 0 {
-		lane = run.LaneLive // the next hook's first attempt is no retry
+	u := j.w.unfold(ctx, j.diagram, rec, o)
+	delta.Steps = append(delta.Steps, u.Steps...)
+	delta.State, delta.Outcome, delta.Reason, delta.Message = u.State, u.Outcome, u.Reason, u.Message
+	delta.Tasks = u.tasks
+	for i := range delta.Tasks {
+		if t := &delta.Tasks[i]; j.in > 0 && t.Path == j.c.Task.Path && t.Kind == j.c.Task.Kind {
+			t.In = j.in
+		}
 	}
-	delta.Tasks = tasksFor(progress.Effects, lane)
-	return delta
+	return delta, u.consequences
+}
+
+func (j *job) record() pipeline.Record {
+	return pipeline.Record{Event: &j.c.Event, Payload: j.payload, Run: j.c.Run, Steps: j.c.Steps}
+}
+
+// fit gives a step as the run has room for it. A delivery has succeeded all the same where its answer cannot be kept.
+func (j *job) fit(rec pipeline.Record, step run.Step) run.Step {
+	fits := j.diagram.Fit(rec, step)
+	if step.State == run.StepDone && fits.State != run.StepDone && len(j.attempts) > 0 {
+		step.Output, step.Log = nil, nil
+		return step
+	}
+	return fits
+}
+
+// known says whether a called run was begun before: a task of the caller waits for it, or it is in the store. Called runs that are begun
+// twice are one, but what follows from their beginning would be told twice.
+func (j *job) known(ctx context.Context) func(path string, called run.ID) bool {
+	tasks := sync.OnceValue(func() []run.Task {
+		rec, err := j.w.o.Queue.Run(ctx, j.c.Run.ID)
+		if err != nil {
+			return nil
+		}
+		return rec.Tasks
+	})
+	return func(path string, called run.ID) bool {
+		if slices.ContainsFunc(tasks(), func(t run.Task) bool { return t.Kind == run.TaskChild && t.Path == path }) {
+			return true
+		}
+		_, err := j.w.o.Queue.Run(ctx, called)
+		return err == nil
+	}
 }
 
 // park ends the run for a person to look at, whatever else of it is open.
@@ -326,7 +276,7 @@ func (j *job) park(ctx context.Context, reason, message string) {
 			return
 		}
 		if results[0] == nil {
-			j.ended(ctx, delta)
+			j.told(ctx, delta, consequences{})
 			return
 		}
 		if !errors.Is(results[0], store.ErrMoved) {
@@ -351,24 +301,40 @@ func (j *job) tellGate(ctx context.Context) {
 	}
 }
 
-// ended tells of a run that is over.
-func (j *job) ended(ctx context.Context, delta *store.RunDelta) {
-	if delta.State == run.Open {
-		return
-	}
-	j.w.o.Observer.RunEnded(j.c.Run.Pipeline, string(delta.State), string(delta.Outcome))
+// told tells of what was written.
+func (j *job) told(ctx context.Context, delta *store.RunDelta, more consequences) {
+	own := telling{run: *j.c.Run, measures: more.measures, reply: more.reply, responds: isLive(j.c.Run.Cause) && j.responds()}
+	own.run.State, own.run.Outcome = delta.State, delta.Outcome
+	j.w.tell(ctx, &j.c.Event, append([]telling{own}, more.told...))
 	if delta.State == run.Parked {
 		j.w.o.Logger.WarnContext(ctx, "run parked", "run", j.c.Run.ID.String(), "pipeline", j.c.Run.Pipeline, "reason", delta.Reason)
 	}
+}
+
+// responds says whether the run may answer the sender; a diagram that could not be had is taken for the live one.
+func (j *job) responds() bool {
+	d := j.diagram
+	if d == nil {
+		var ok bool
+		if d, ok = j.w.o.World.Pipeline(j.c.Run.Pipeline); !ok {
+			return false
+		}
+	}
+	_, ok := d.Responds()
+	return ok
 }
 
 // release gives the task back as it was.
 func (j *job) release(ctx context.Context) { j.w.release(ctx, []store.Held{j.c.Held()}) }
 
 // later gives the task back for a while, because the store could not be read.
-func (j *job) later(ctx context.Context, why error) {
-	j.w.o.Logger.WarnContext(ctx, "reading a run's revision", "run", j.c.Run.ID.String(), "error", why)
-	then := store.Then{Again: true, In: storePause, N: j.c.Task.N}
+func (j *job) later(ctx context.Context, doing string, why error) {
+	j.w.o.Logger.WarnContext(ctx, "a task waits for the store", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "reason", doing, "error", why)
+	j.back(ctx, store.Then{Again: true, In: storePause, N: j.c.Task.N})
+}
+
+// back gives the task back as it is; the run does not move.
+func (j *job) back(ctx context.Context, then store.Then) {
 	if _, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Then: then}}); err != nil {
 		j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
 	}

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 
@@ -149,6 +150,9 @@ func (w *Worker) charge(gate string, lane run.Lane, n int) {
 func (w *Worker) slots(gate string) int {
 	if d, ok := w.o.World.Destination(gate); ok && d.Concurrency() > 0 {
 		return d.Concurrency()
+	}
+	if strings.HasPrefix(gate, "@") { // what is done there is computing: one pipeline is to leave room for others
+		return max(2, runtime.GOMAXPROCS(0))
 	}
 	return defaultSlots
 }

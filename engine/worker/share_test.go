@@ -20,6 +20,7 @@ type nothing struct{ Queue }
 func (nothing) Pipelines(string, string) []*pipeline.Diagram                       { return nil }
 func (nothing) Diagram(context.Context, string, string) (*pipeline.Diagram, error) { return nil, nil }
 
+func (nothing) Pipeline(string) (*pipeline.Diagram, bool)           { return nil, false }
 func (nothing) Destination(string) (*destination.Destination, bool) { return nil, false }
 
 func (nothing) Deliver(context.Context, hooks.Request) (hooks.Attempt, error) {

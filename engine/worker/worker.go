@@ -10,7 +10,9 @@ import (
 
 	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/pipeline"
+	"github.com/headgate/headgate/engine/reply"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/store"
@@ -21,6 +23,8 @@ import (
 type World interface {
 	// Pipelines gives the live pipelines that an event of that provider and name starts, filters aside.
 	Pipelines(provider, name string) []*pipeline.Diagram
+	// Pipeline gives the live pipeline of a name.
+	Pipeline(name string) (*pipeline.Diagram, bool)
 	// Diagram gives a pipeline as it was at a revision; the error says why there is none any more.
 	Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error)
 	// Destination gives the live destination of a key.
@@ -39,6 +43,21 @@ type Deliverer interface {
 	Deliver(ctx context.Context, req hooks.Request) (hooks.Attempt, error)
 }
 
+// Player makes attempts in simulated time, as tests do. It is told whose attempt a request is. Its context ends only where the work is given
+// up: time limits are simulated, too, and Player sees to them.
+type Player interface {
+	Play(ctx context.Context, a Attempt, req hooks.Request) (hooks.Attempt, error)
+}
+
+// Attempt says whose attempt a request is.
+type Attempt struct {
+	Run            run.ID
+	Pipeline, Path string
+	Round, N       int
+	// Left is what is left of the node's own timeout; 0 where it has none.
+	Left time.Duration
+}
+
 // Queue is what the worker needs of the store.
 type Queue interface {
 	Due(ctx context.Context) (store.Due, error)
@@ -47,7 +66,18 @@ type Queue interface {
 	Extend(ctx context.Context, held []store.Held, lease time.Duration) ([]error, error)
 	Release(ctx context.Context, held []store.Held) error
 	Run(ctx context.Context, id run.ID) (store.RunRecord, error)
+	Waits(ctx context.Context) ([]string, error)
+	Events(ctx context.Context, q store.EventQuery) (store.EventPage, error)
+	Event(ctx context.Context, id event.ID) (event.Event, error)
+	Body(ctx context.Context, id event.ID) ([]byte, error)
 	Changed() <-chan struct{}
+}
+
+// Replies are the open requests that runs may answer; *reply.Desk is one. Its methods must not block.
+type Replies interface {
+	Routed(request string, runs int)
+	Answer(request string, r reply.Reply)
+	Over(request string)
 }
 
 // Observer is told what happened; its methods must not block.
@@ -55,15 +85,19 @@ type Observer interface {
 	Attempt(destination, outcome string, took time.Duration)
 	RunEnded(pipeline, state, outcome string)
 	Routed(provider string, took time.Duration)
+	// Measure is told what a metric node measured, once its step is settled.
+	Measure(m node.Measure)
 }
 
-// Options is what New needs; Queue, World, Deliverer and Logger are required.
+// Options is what New needs; Queue, World, Logger and one of Deliverer and Player are required.
 type Options struct {
 	Queue     Queue
 	World     World
 	Deliverer Deliverer
+	Player    Player // goes before Deliverer
 	Logger    *slog.Logger
 	Observer  Observer // may be nil
+	Replies   Replies  // may be nil
 	Checker   Checker  // may be nil
 	// Now is the clock that times steps; time.Now where nil.
 	Now func() time.Time
@@ -83,6 +117,21 @@ const (
 	defaultSlots = 10
 	// maxInFlight bounds all attempts together, so that memory is bounded whatever the count of destinations.
 	maxInFlight = 1024
+	// routeTime is how long the nodes of one event are worked on while it is routed, and batchTime those of all events of a batch: nearly
+	// all are through by then, and whoever is not goes on in a task at the gate of its own pipeline, beside all others. Entries are looked
+	// at nevertheless, so that what a filter stops costs no more; where they alone have taken lateBy longer they are left to tasks, too.
+	routeTime = 20 * time.Millisecond
+	batchTime = 50 * time.Millisecond
+	lateBy    = 150 * time.Millisecond
+	// settleAfter is how long a batch is worked on before what is there is settled: as long as a reader of the log hardly notices.
+	settleAfter = 100 * time.Millisecond
+	// taskTime is how long the nodes of a run are worked on in one task: long beside the commit that each slice costs, short beside what
+	// others would notice who wait for the same processor.
+	taskTime = 50 * time.Millisecond
+	// foldBytes is how much one settlement may add to what is kept of a run before the rest is left to another one, and batchBytes how
+	// much those of a batch may together. Beside what is stored, twice as much may be under way as text and as values.
+	foldBytes  = 2 << 20
+	batchBytes = 8 << 20
 	// maxFolds bounds how often one settlement is worked out again because its run moved.
 	maxFolds = 16
 )
@@ -102,8 +151,11 @@ type Worker struct {
 	total    int
 	ahead    map[string]*turns // by gate: whose turn it is
 	lastGate string            // that was given a slot
+	routing  []chan struct{}   // for each batch that is being routed, in the order claimed; closed when it is settled
 	held     map[int64]store.Held
 	settling map[run.ID]*turnstile
+	passed   map[string]bool         // groups of waits that were told of as passed over
+	metrics  map[string]*node.Metric // by name, as a run of a live revision described them last
 	wake     chan struct{}
 	work     sync.WaitGroup
 }
@@ -115,7 +167,7 @@ func New(o Options) (*Worker, error) {
 		return nil, errors.New("worker: Queue is missing")
 	case o.World == nil:
 		return nil, errors.New("worker: World is missing")
-	case o.Deliverer == nil:
+	case o.Deliverer == nil && o.Player == nil:
 		return nil, errors.New("worker: Deliverer is missing")
 	case o.Logger == nil:
 		return nil, errors.New("worker: Logger is missing")
@@ -132,9 +184,12 @@ func New(o Options) (*Worker, error) {
 	if o.Observer == nil {
 		o.Observer = silent{}
 	}
+	if o.Replies == nil {
+		o.Replies = unasked{}
+	}
 	w := &Worker{
 		o: o, now: o.Now, inFlight: map[string]int{}, ahead: map[string]*turns{}, held: map[int64]store.Held{},
-		settling: map[run.ID]*turnstile{}, wake: make(chan struct{}, 1),
+		settling: map[run.ID]*turnstile{}, passed: map[string]bool{}, metrics: map[string]*node.Metric{}, wake: make(chan struct{}, 1),
 	}
 	w.attempts, w.cancel = context.WithCancelCause(context.Background())
 	w.pump, w.beat = service.NewLoop(w.run), service.NewLoop(w.renew)
@@ -146,28 +201,42 @@ type silent struct{}
 func (silent) Attempt(string, string, time.Duration) {}
 func (silent) RunEnded(string, string, string)       {}
 func (silent) Routed(string, time.Duration)          {}
+func (silent) Measure(node.Measure)                  {}
+
+type unasked struct{}
+
+func (unasked) Routed(string, int)         {}
+func (unasked) Answer(string, reply.Reply) {}
+func (unasked) Over(string)                {}
 
 // Turn claims all that is due, works on it and waits until it is settled, again and again until nothing is due any more. It gives how
 // long until the next task is due, negative where none waits. It is for callers that step time; it must not be used beside Start.
 func (w *Worker) Turn(ctx context.Context) (next time.Duration, err error) {
 	for {
-		due, err := w.o.Queue.Due(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("asking what is due: %w", err)
-		}
-		if len(due.Work) == 0 {
-			return due.Next, nil
-		}
-		n, err := w.pass(ctx, ctx, due)
+		n, next, err := w.Step(ctx)
 		w.work.Wait()
-		if err != nil {
-			return 0, err
-		}
-		if n == 0 {
-			return due.Next, nil
+		if err != nil || n == 0 {
+			return next, err
 		}
 	}
 }
+
+// Step claims what is due and begins to work on it. It gives how many tasks it claimed, and how long until the next one is due, negative
+// where none waits. It is for callers that step time while attempts are under way: InFlight tells how many, and Ended when to look
+// again. It must not be used beside Start, or by two at once.
+func (w *Worker) Step(ctx context.Context) (claimed int, next time.Duration, err error) {
+	due, err := w.o.Queue.Due(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking what is due: %w", err)
+	}
+	if len(due.Work) > 0 {
+		claimed, err = w.pass(ctx, ctx, due)
+	}
+	return claimed, due.Next, err
+}
+
+// Ended gives the channel that receives when work has ended since it was last received from.
+func (w *Worker) Ended() <-chan struct{} { return w.wake }
 
 // pass claims from each gate and lane what fits and starts the work; it gives how many tasks it claimed. Tasks are worked on under
 // the second context, which outlives a stop of the loop until the drain is over.
@@ -185,9 +254,11 @@ func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 		w.hold(tasks)
 		if share.gate == run.RouteGate {
 			w.begin(share.gate, 1)
+			before, settled := w.line()
 			w.work.Go(func() {
 				defer w.end(share.gate, 1, tasks...)
-				w.route(work, tasks)
+				defer settled()
+				w.route(work, tasks, before)
 			})
 			continue
 		}

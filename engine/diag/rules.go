@@ -82,6 +82,11 @@ const (
 	Cycle               Rule = "cycle"
 	Unreachable         Rule = "unreachable"
 	NoEntry             Rule = "no-entry"
+	BadBody             Rule = "bad-body"
+	CallCycle           Rule = "call-cycle"
+	EmitCycle           Rule = "emit-cycle"
+	MetricConflict      Rule = "metric-conflict"
+	HiddenPayload       Rule = "hidden-payload"
 
 	// engine/script: expressions and {{ templates }}.
 
@@ -117,7 +122,7 @@ func Rules() []RuleInfo {
 		{UnsetVariable, "A reference names an environment variable that is not set and has no default."},
 		{BadReference, "A reference is malformed, or of no known namespace."},
 		{RefusedReference, "A reference names a variable or a file that manifests may not read."},
-		{ReferenceNotAllowed, "A reference stands in code, an expression, a filter, a template or an example."},
+		{ReferenceNotAllowed, "A reference stands in code, an expression, a filter, a template, an example, or a value that is stored and shown, such as a name."},
 		{SecretFile, "The file of a <<file…>> reference cannot be read."},
 		{UnknownKey, "A map holds a key that nothing reads."},
 		{MissingKey, "A required key is missing."},
@@ -150,8 +155,13 @@ func Rules() []RuleInfo {
 		{BadHandle, "An arrow leaves a node by a way out that the node does not have, or does not say which one it takes."},
 		{DuplicateConnection, "The same connection is written twice."},
 		{Cycle, "The connections of a diagram go round in a circle."},
-		{Unreachable, "No connection leads from a receive node to a node."},
-		{NoEntry, "A pipeline has no receive node, so that no event starts it."},
+		{Unreachable, "No connection leads from where a pipeline begins to a node."},
+		{NoEntry, "A pipeline has neither a receive nor a start node, so that nothing starts it, or is called without a start node."},
+		{BadBody, "A node stands in the body of another where it cannot, or bodies nest too deep."},
+		{CallCycle, "Pipelines call each other in a circle, so that a run would never end."},
+		{EmitCycle, "The events that pipelines emit may start the same pipelines again."},
+		{MetricConflict, "Two nodes measure under one name and describe the metric differently."},
+		{HiddenPayload, "An expression asks for the payload where `include_payload: false` makes it null in every run."},
 		{ExpressionSyntax, "An expression cannot be parsed."},
 		{ExpressionType, "An expression does with values what cannot be done with values of their types, or is no condition where one is needed."},
 		{ExpressionTooLarge, "An expression is longer, or nested deeper, than what is compiled."},

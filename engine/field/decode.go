@@ -183,7 +183,7 @@ func isPlaceholder(t secret.Text) bool {
 // number decodes Bool, Int, Number, Duration and Size.
 func (d *decoder) number(f Field, path string, n *source.Node, v *value) bool {
 	t, ok := d.scalar(f, path, n)
-	if !ok || isPlaceholder(t) {
+	if !ok || d.hides(f, path, n, t) || isPlaceholder(t) {
 		return false
 	}
 	quoted := n.Kind == source.String && !t.HasRef()
@@ -296,7 +296,7 @@ func (d *decoder) list(f Field, path string, n *source.Node, v *value) bool {
 		if n.Kind == source.List {
 			at = fmt.Sprintf("%s[%d]", path, i)
 		}
-		one := Field{Name: f.Name, Type: Text, Secret: f.Secret, Required: true}
+		one := Field{Name: f.Name, Type: Text, Secret: f.Secret, Shown: f.Shown, Required: true}
 		var val value
 		if item.Kind == source.Null {
 			good = d.null(one, at, item) && good

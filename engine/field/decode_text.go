@@ -18,8 +18,7 @@ func (d *decoder) text(f Field, path string, n *source.Node, v *value) bool {
 	if !ok {
 		return false
 	}
-	if f.Shown && t.HasRef() {
-		d.out.Errorf(diag.ReferenceNotAllowed, n.Span, "its value is stored and shown; write it out", "`%s` cannot hold the reference `%s`", path, firstRef(t))
+	if d.hides(f, path, n, t) {
 		return false
 	}
 	if f.Type == Expression || f.Type == Template {
@@ -42,6 +41,15 @@ func (d *decoder) text(f Field, path string, n *source.Node, v *value) bool {
 		d.out.Errorf(diag.BadValue, n.Span, "", "`%s` is empty", path)
 		return false
 	}
+	return true
+}
+
+// hides reports a reference in a value that is shown.
+func (d *decoder) hides(f Field, path string, n *source.Node, t secret.Text) bool {
+	if !f.Shown || !t.HasRef() {
+		return false
+	}
+	d.out.Errorf(diag.ReferenceNotAllowed, n.Span, "its value is stored and shown; write it out", "`%s` cannot hold the reference `%s`", path, firstRef(t))
 	return true
 }
 

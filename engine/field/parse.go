@@ -167,6 +167,24 @@ func (s Set) Match(name string) bool {
 	return false
 }
 
+// MatchPrefix says whether the set holds a name that begins so.
+func (s Set) MatchPrefix(prefix string) bool {
+	if s.all {
+		return true
+	}
+	for name := range s.exact {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	for _, p := range s.prefixes {
+		if strings.HasPrefix(p, prefix) || strings.HasPrefix(prefix, p) {
+			return true
+		}
+	}
+	return false
+}
+
 // IsZero says whether the set holds nothing.
 func (s Set) IsZero() bool { return !s.all && len(s.exact) == 0 && len(s.prefixes) == 0 }
 

@@ -206,6 +206,16 @@ func flowTrap(items string) (message, hint string) {
 	if strings.Contains(items, "{{") {
 		return "YAML reads `{{` as a map inside a map, not as a template", "put the value in quotes"
 	}
+	for _, trap := range [][2]string{
+		{`[^,\[\]{}:]+\?[?.][^,\[\]{}]*`, "inside [ ] and { } YAML takes a `?` for the beginning of a key"},
+		{`[^,\[\]{}"':]+ in \[[^\]]*\][^,\[\]{}]*`, "inside [ ] and { } YAML ends an unquoted value at a bracket"},
+		{`(?:"[^"]*"|'[^']*') *[^\s,:}\]][^,{}]*`, "YAML ends the value at its second quote; what follows does not belong to it"},
+		{`[^\s,\[\]{}"':]+\([^(){}\[\]]*[{\[].*\)`, "inside [ ] and { } YAML ends an unquoted value at a bracket"},
+	} {
+		if m := regexp.MustCompile(trap[0]).FindString(items); m != "" {
+			return trap[1], quoteHint(strings.TrimSpace(m))
+		}
+	}
 	return "", ""
 }
 

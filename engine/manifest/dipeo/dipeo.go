@@ -51,27 +51,37 @@ func NodeHints() map[string]string {
 }
 
 // NodeTypeHint tells which native node does the work of a DiPeO node type; "" for types that are none of DiPeO's.
-func NodeTypeHint(nodeType string) string { return unsupported()[nodeType] }
+func NodeTypeHint(nodeType string) string {
+	if hint, ok := rewritten()[nodeType]; ok {
+		return hint
+	}
+	return unsupported()[nodeType]
+}
+
+// rewritten lists DiPeO's node types that become native ones in DiPeO's documents, with what a native document writes.
+func rewritten() map[string]string {
+	return map[string]string{
+		"endpoint":     "write an `end` node",
+		"code_job":     "write a `code` node",
+		"api_job":      "write a `hook` node",
+		"template_job": "write a `code` node with `language: text`",
+		"sub_diagram":  "write a `call` node",
+	}
+}
 
 // unsupported lists DiPeO's node types that cannot be rewritten, with what to write instead.
 func unsupported() map[string]string {
 	return map[string]string{
-		"start":                 "begin with a `receive` node that names a provider and an event",
-		"endpoint":              "leave it out: a branch ends where no connection leaves",
-		"code_job":              "write a `code` node with `language: expr`",
-		"api_job":               "write a `hook` node",
 		"integrated_api":        "write a `hook` node, or a destination",
-		"template_job":          "write a `code` node, or a template in the `body` of a `hook`",
 		"json_schema_validator": "give the provider's event a `schema`",
 		"person_job":            "write a `hook` node that calls the model",
 		"person_batch_job":      "write a `hook` node that calls the model",
-		"sub_diagram":           "put the nodes into this pipeline",
-		"user_response":         "",
+		"user_response":         "ask by a `hook` node, and let a `wait` node wait for the event that answers",
 		"db":                    "write a `hook` node that calls the database's API",
 		"notion":                "write a `hook` node",
-		"typescript_ast":        "",
-		"ir_builder":            "",
-		"diff_patch":            "",
+		"typescript_ast":        "write a `code` node with `language: javascript`",
+		"ir_builder":            "generate code before the deployment, not in a gateway",
+		"diff_patch":            "generate code before the deployment, not in a gateway",
 		"shell_job":             "run the command behind an HTTP endpoint, and write a `hook` node",
 		"job":                   "write a `type`",
 	}

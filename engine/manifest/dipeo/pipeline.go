@@ -20,6 +20,10 @@ func Pipeline(root *source.Node, out *diag.List) (*source.Node, bool) {
 			r.labels = append(r.labels, label.Text)
 		}
 	}
+	nodes := root.Get("nodes")
+	if nodes != nil {
+		nodes = r.nodes(nodes) // first: connections depend on what became of them
+	}
 	for _, e := range root.Entries {
 		switch e.Key.Text {
 		case "persons", "api_keys", "metadata", "$schema":
@@ -29,7 +33,7 @@ func Pipeline(root *source.Node, out *diag.List) (*source.Node, bool) {
 				r.out.Errorf(diag.DiPeOValue, e.Value.Span, "write `version: light`, or leave it out", "only diagrams of the light format are read")
 			}
 		case "nodes":
-			native.Entries = append(native.Entries, source.Entry{Key: e.Key, Value: r.nodes(e.Value)})
+			native.Entries = append(native.Entries, source.Entry{Key: e.Key, Value: nodes})
 		case "connections":
 			native.Entries = append(native.Entries, source.Entry{Key: e.Key, Value: r.connections(e.Value)})
 		default:
@@ -60,154 +64,6 @@ func (r *rewriter) nodes(list *source.Node) *source.Node {
 	return native
 }
 
-// node rewrites one node. DiPeO lets its properties stand under `props` or directly beside the label; the direct ones win.
-func (r *rewriter) node(n *source.Node) *source.Node {
-	native := source.NewMap(n.Span)
-	props := source.NewMap(n.Span)
-	if p := n.Get("props"); p != nil {
-		if p.Kind != source.Map {
-			return n
-		}
-		props.Span = p.Span
-		props.Entries = slices.Clone(p.Entries)
-	}
-	hadProps := n.Get("props") != nil
-	place := n.Span
-	for _, e := range n.Entries {
-		switch e.Key.Text {
-		case "label", "type", "title", "description":
-			native.Entries = append(native.Entries, e)
-		case "position":
-		case "props":
-			place = e.Key.Span
-		default:
-			setEntry(props, e)
-		}
-	}
-	found := r.out.Len()
-	r.rewriteType(n, native, props)
-	if r.out.Len() > found { // a node that cannot be rewritten has a label, which others name, and no type
-		drop(native, "type")
-		native.Entries = append(native.Entries, source.NewEntry("type", place, refused(source.NewString("", place))))
-	}
-	if hadProps || len(props.Entries) > 0 {
-		native.Entries = append(native.Entries, source.NewEntry("props", place, props))
-	}
-	return native
-}
-
-func setEntry(m *source.Node, e source.Entry) {
-	for i := range m.Entries {
-		if m.Entries[i].Key.Text == e.Key.Text {
-			m.Entries[i] = e
-			return
-		}
-	}
-	m.Entries = append(m.Entries, e)
-}
-
-func drop(m *source.Node, keys ...string) {
-	m.Entries = slices.DeleteFunc(m.Entries, func(e source.Entry) bool { return slices.Contains(keys, e.Key.Text) })
-}
-
-func (r *rewriter) rewriteType(n, native, props *source.Node) {
-	typ := n.Get("type")
-	if typ == nil {
-		r.out.Errorf(diag.DiPeONode, firstKey(n), "write `type: receive`, `condition`, `code` or `hook`", "the node has no type")
-		return
-	}
-	switch typ.Text {
-	case "condition":
-		r.condition(props)
-	case "hook":
-		r.hook(props)
-	case "code_job":
-		r.codeJob(typ, native, props)
-	default:
-		if hint, known := unsupported()[typ.Text]; known {
-			r.out.Errorf(diag.DiPeONode, typ.Span, hint, "nodes of DiPeO's type `%s` are not supported here yet", typ.Text)
-		}
-	}
-}
-
-func firstKey(n *source.Node) source.Span {
-	if len(n.Entries) > 0 {
-		return n.Entries[0].Key.Span
-	}
-	return n.Span
-}
-
-func (r *rewriter) condition(props *source.Node) {
-	if t := props.Get("condition_type"); t != nil && t.Text != "custom" {
-		r.out.Errorf(diag.DiPeONode, t.Span, "write `condition_type: custom` and an `expression`",
-			"conditions of DiPeO's type `%s` are not supported here yet", t.Text)
-	}
-	drop(props, "condition_type", "node_indices", "person", "judge_by", "judge_by_file", "memorize_to", "at_most", "skippable")
-	if e := props.Get("expose_index_as"); e != nil {
-		r.out.Errorf(diag.DiPeONode, props.KeySpan("expose_index_as"), "", "`expose_index_as` is not supported: diagrams have no cycles here")
-	}
-}
-
-// hook rewrites a hook node: what DiPeO writes flat goes under `config`, where the native node takes a destination's keys.
-func (r *rewriter) hook(props *source.Node) {
-	kind := props.Get("hook_type")
-	if kind != nil && kind.Text != "webhook" && kind.Text != "http" {
-		r.out.Errorf(diag.DiPeONode, kind.Span, "run it behind an HTTP endpoint, and write `hook_type: webhook`",
-			"hooks of DiPeO's type `%s` are not supported here", kind.Text)
-		return
-	}
-	drop(props, "hook_type", "retry_count") // retry_count is never read there; the default schedule retries
-	config := props.Get("config")
-	tolerateURL(props)
-	tolerateURL(config)
-	if config == nil || config.Kind != source.Map {
-		return
-	}
-	if s := config.Get("subscribe_to"); s != nil {
-		r.out.Errorf(diag.DiPeONode, config.KeySpan("subscribe_to"), "begin a pipeline with a `receive` node for the event",
-			"waiting for an event in the middle of a diagram is not supported here yet")
-		return
-	}
-	// The node's own timeout bounds the request as the one of config does; the nearer one wins.
-	if t := props.Get("timeout"); t != nil && config.Get("timeout") != nil {
-		drop(props, "timeout")
-	}
-}
-
-// tolerateURL marks the address of a hook, which diagrams of DiPeO's hold as it is, secret or not.
-func tolerateURL(m *source.Node) {
-	if u := m.Get("url"); u != nil {
-		u.Tolerated = true
-	}
-}
-
-// codeJob becomes a code node where its language is one that is known natively.
-func (r *rewriter) codeJob(typ, native, props *source.Node) {
-	language := "python"
-	key := "language"
-	if l := props.Get("code_type"); l != nil {
-		key = "code_type"
-	}
-	if l := props.Get(key); l != nil && l.IsScalar() {
-		language = l.Text
-	}
-	switch language {
-	case "expr", "cel":
-		for i, e := range native.Entries {
-			if e.Key.Text == "type" {
-				native.Entries[i].Value = with(e.Value, "code")
-			}
-		}
-		for i, e := range props.Entries {
-			if e.Key.Text == "code_type" {
-				props.Entries[i] = rename(e, "language", e.Value)
-			}
-		}
-	default:
-		r.out.Errorf(diag.DiPeONode, typ.Span, unsupported()["code_job"], "code_job nodes in %s are not supported here yet", language)
-	}
-}
-
 // connections rewrites {from, to, label} with DiPeO's handles into native ones.
 func (r *rewriter) connections(list *source.Node) *source.Node {
 	if list.Kind != source.List {
@@ -232,8 +88,23 @@ func (r *rewriter) connections(list *source.Node) *source.Node {
 			}
 		}
 		native.Items = append(native.Items, c)
+		if from := c.Get("from"); from != nil && slices.Contains(r.waits, from.Text) {
+			native.Items = append(native.Items, timedOut(c))
+		}
 	}
 	return native
+}
+
+// timedOut gives the connection that a wait takes when its event does not come: DiPeO goes on the same way, and the output tells.
+func timedOut(c *source.Node) *source.Node {
+	twin := source.NewMap(c.Span)
+	for _, e := range c.Entries {
+		if e.Key.Text == "from" {
+			e.Value = source.NewString(e.Value.Text+"[timeout]", e.Value.Span)
+		}
+		twin.Entries = append(twin.Entries, e)
+	}
+	return twin
 }
 
 func (r *rewriter) endpoint(n *source.Node, handle func(string) string) *source.Node {

@@ -55,6 +55,7 @@ type rewriter struct {
 	out     *diag.List
 	schemas string
 	labels  []string
+	waits   []string // labels of hooks that became waits for an event
 }
 
 // refused gives a value of which a finding speaks; whoever decodes it leaves it alone.

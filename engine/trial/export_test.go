@@ -21,7 +21,7 @@ func Payloads(ctx context.Context, p *provider.Provider, name string) ([]any, er
 	if err != nil {
 		return nil, fmt.Errorf("making a request of the example: %w", err)
 	}
-	o := observe(ctx, p, sentOf(signed), now)
+	o := observe(ctx, p, sentOf(signed), now, nil, "")
 	if len(o.events) == 0 {
 		return nil, fmt.Errorf("the example is %s (%s %s)", o.verdict, o.code, o.diagnosis)
 	}
@@ -49,7 +49,7 @@ func Received(ctx context.Context, p *provider.Provider, name string, header htt
 		requests = append(requests, sentOf(signed))
 	}
 	for _, r := range requests {
-		for _, e := range observe(ctx, p, r, now).events {
+		for _, e := range observe(ctx, p, r, now, nil, "").events {
 			if e.Name != "" {
 				names, payloads = append(names, e.Name), append(payloads, pipeline.Decode(&e))
 			}

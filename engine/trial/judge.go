@@ -16,6 +16,15 @@ import (
 // judge holds an outcome against an expectation.
 func judge(v *field.Values, o outcome) []Failure {
 	j := judgement{v: v, o: o}
+	j.request(true)
+	j.learned()
+	j.confirmed()
+	return j.failures
+}
+
+// request looks at what became of the request and its events, and why where that is asked for.
+func (j *judgement) request(why bool) {
+	o := j.o
 	j.text("verdict", o.verdict)
 	j.number("status", o.answer.Status)
 	j.text("code", o.code)
@@ -27,13 +36,12 @@ func judge(v *field.Values, o outcome) []Failure {
 	}
 	j.nullable("event", first.Name)
 	j.nullable("delivery", first.Delivery)
-	j.text("reason", first.Reason)
+	if why {
+		j.text("reason", first.Reason)
+	}
 	j.payload(&first)
 	j.contentType()
 	j.reply()
-	j.learned()
-	j.confirmed()
-	return j.failures
 }
 
 type judgement struct {
@@ -110,10 +118,17 @@ func (j *judgement) payload(first *event.Event) {
 func (j *judgement) compare(what string, got any, want *source.Node, whole bool) {
 	c := comparison{whole: whole}
 	c.value(what, got, want)
-	for _, m := range c.found {
+	for i, m := range c.found {
+		if i == maxDifferences {
+			j.fail(want.Span, what, amount(len(c.found), "difference"), fmt.Sprintf("none (the first %d are shown)", maxDifferences))
+			break
+		}
 		j.fail(m.node.Span, m.path, m.got, m.want)
 	}
 }
+
+// maxDifferences of one value are shown, the first first.
+const maxDifferences = 5
 
 func (j *judgement) contentType() {
 	if !j.v.Has("type") {
@@ -147,16 +162,7 @@ func (j *judgement) reply() {
 		}
 	}
 	if n := r.Node("headers"); n != nil {
-		j.headers(n)
-	}
-}
-
-func (j *judgement) headers(n *source.Node) {
-	for _, h := range (planner{}).headers("", n, true) {
-		got := j.o.answer.Header.Values(h.name)
-		if !slices.Equal(got, h.values) {
-			j.fail(h.node.Span, "reply.headers."+h.name, orNothing(strings.Join(got, ", ")), orNothing(strings.Join(h.values, ", ")))
-		}
+		j.headers("reply.headers.", n, j.o.answer.Header)
 	}
 }
 

@@ -1,6 +1,8 @@
 package trial
 
 import (
+	"slices"
+
 	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/manifest"
 )
@@ -12,25 +14,51 @@ const Now = "2026-01-02T03:04:05Z"
 func Object() *field.Object {
 	return &field.Object{
 		Name: "a test",
-		Doc:  "What a provider's manifest is to make of requests. `headgate test` runs it; the gateway itself passes it over.",
+		Doc: "What a provider's manifest is to make of requests, or what a pipeline is to do with events. `headgate test` runs it; the gateway " +
+			"itself passes it over.",
 		Fields: append(
 			manifest.CommonFields(),
 			field.Field{
 				Name: "provider", Type: field.String, Shown: true, Example: "acme",
-				Doc: "The provider that is tested. Default: the one whose manifest stands in the same folder.",
+				Doc: "The provider that is tested. Default: the one whose manifest stands in the same folder, where no pipeline stands beside it.",
 			},
 			field.Field{
-				Name: "with", Type: field.Map, Object: withObject(),
-				Doc: "What the operator would set, for this test. Where a secret, a variable, a path token or the public URL is needed and neither this " +
-					"nor the provider has it, one is made up that fits.",
+				Name: "pipeline", Type: field.String, Shown: true, Example: "big-pull-requests",
+				Doc: "Instead of `provider`: the pipeline that is tested. Default: the one that stands in the same folder, where no provider does.",
 			},
-			field.Field{Name: "now", Type: field.String, Shown: true, Default: Now, Doc: "The clock, in RFC 3339. It stands still unless a case moves it."},
+			withField(),
+			nowField(),
 			field.Field{Name: "cases", Type: field.Objects, Object: caseObject(), Required: true, Min: 1, Doc: "The cases. Each stands for itself: nothing is remembered from one to the next."},
 		),
 		Hints: map[string]string{
 			"secret": "write it below `with`", "secrets": "write them below `with`", "vars": "write them below `with`",
 			"public_url": "write it below `with`", "path_token": "write it below `with`", "tests": "write `cases`",
 		},
+	}
+}
+
+// insideObject describes `tests:` in the document of what is tested, where it is more than the list of cases.
+func insideObject() *field.Object {
+	return &field.Object{
+		Name: "tests",
+		Fields: []field.Field{
+			withField(), nowField(), {Name: "cases", Type: field.Objects, Object: caseObject(), Required: true, Min: 1, Doc: "The cases."},
+		},
+	}
+}
+
+func withField() field.Field {
+	return field.Field{
+		Name: "with", Type: field.Any, Object: withObject(),
+		Doc: "What the operator would set, for this test. Where a secret, a variable, a path token or the public URL is needed and neither this " +
+			"nor the provider has it, one is made up that fits. In the test of a pipeline a map of them, by the names of the providers.",
+	}
+}
+
+func nowField() field.Field {
+	return field.Field{
+		Name: "now", Type: field.String, Shown: true, Default: Now,
+		Doc: "The clock, in RFC 3339. It stands still unless a case moves it; in the test of a pipeline it jumps to whatever is due next.",
 	}
 }
 
@@ -53,28 +81,61 @@ func withObject() *field.Object {
 func caseObject() *field.Object {
 	return &field.Object{
 		Name: "a case",
-		Doc:  "One request and what becomes of it: one of `send`, `handshake` and `request`, and `expect`.",
-		Fields: []field.Field{
-			{Name: "name", Type: field.String, Required: true, Shown: true, Doc: "What is shown, as a sentence.", Example: "a changed body is refused"},
-			{Name: "send", Type: field.String, Shown: true, Doc: "Sends this event's example, signed.", Example: "order.created"},
-			{
-				Name: "handshake", Type: field.Any, Doc: "Sends the example of this handshake, by its name or its number from 0, signed where the provider would sign it.",
-				Example: "url_verification",
+		Doc: "What is sent and what becomes of it. The case of a provider has one of `send`, `handshake` and `request`, that of a pipeline one of " +
+			"`send`, `request`, `event`, `stored` and `input`; both have `expect`.",
+		Fields: slices.Concat(
+			[]field.Field{
+				{Name: "name", Type: field.String, Required: true, Shown: true, Doc: "What is shown, as a sentence.", Example: "a changed body is refused"},
+				{
+					Name: "handshake", Type: field.Any, Doc: "Sends the example of this handshake, by its name or its number from 0, signed where the provider would sign it.",
+					Example: "url_verification",
+				},
 			},
-			{Name: "request", Type: field.Map, Object: requestObject(), Doc: "Sends a request that is written out."},
-			{Name: "sign", Type: field.Bool, Doc: "Whether a `request` is signed with the first secret. Default: false; what `send` and `handshake` send is always signed."},
-			{Name: "rule", Type: field.Int, Min: 0, Max: 100, Doc: "Signs with this rule of `signature`, counted from 0. Default: the first one that can sign."},
-			{
-				Name: "set", Type: field.Any, Example: "{action: closed}",
-				Doc: "Puts other values at these paths of the event's example, which is JSON, before it is signed.",
+			stimulusFields(),
+			[]field.Field{
+				{Name: "input", Type: field.Any, Doc: "Of a pipeline with a `start`: runs it with this input, a map.", Example: "{service: api}"},
+				{
+					Name: "hooks", Type: field.Any, Example: "{Tell ops: [{status: 503}, {status: 200}]}",
+					Doc: "What is answered to the requests of hooks, by their labels: an answer or a list of answers, the last of which repeats. Hooks that are " +
+						"not named get 200 and `{}`.",
+				},
+				{Name: "events", Type: field.Objects, Object: laterObject(), Min: 1, Max: 1000, Doc: "What is sent later, each at a simulated time."},
+				{Name: "for", Type: field.Duration, Max: int64(maxSimulated), Doc: "How much time is simulated. Default: until nothing is left to be done."},
+				{Name: "expect", Type: field.Map, Object: expectObject(), Required: true, Doc: "What becomes of it. What is not named is not looked at."},
 			},
-			{Name: "change", Type: field.Map, Object: changeObject(), Doc: "What happens to the request after it was signed."},
-			{Name: "expect", Type: field.Map, Object: expectObject(), Required: true, Doc: "What becomes of it. What is not named is not looked at."},
-		},
+		),
 		Hints: map[string]string{
-			"event": "write `send: EVENT`, or `expect: {event: …}`", "body": "write it below `request` or `change`", "status": "write it below `expect`",
-			"verdict": "write it below `expect`", "secret": "write it below `with`, or `change: {secret: wrong}`",
+			"body": "write it below `request` or `change`", "status": "write it below `expect`",
+			"verdict": "write it below `expect`", "secret": "write it below `with`, or `change: {secret: wrong}`", "path": "write it below `expect`",
+			"steps": "write it below `expect`", "requests": "write it below `expect`", "after": "it is a key of `events`; what a case sends is sent at once",
 		},
+	}
+}
+
+// stimulusFields are what a case and each of its later events may send.
+func stimulusFields() []field.Field {
+	return []field.Field{
+		{
+			Name: "send", Type: field.String, Shown: true, Example: "order.created",
+			Doc: "Sends this event's example, signed. In the case of a pipeline with the provider before it: `acme/order.created`.",
+		},
+		{Name: "request", Type: field.Map, Object: requestObject(), Doc: "Sends a request that is written out, or one that was saved."},
+		{Name: "event", Type: field.Map, Object: eventObject(), Doc: "Of a pipeline: an event as it is, that no request carried. `provider: internal` is one that was emitted."},
+		{
+			Name: "stored", Type: field.String, Shown: true, Example: "events/opened.json",
+			Doc: "Of a pipeline: an event that a gateway keeps, as `headgate events get ID --body --json` prints it, in a file beside the manifest.",
+		},
+		{Name: "sign", Type: field.Bool, Doc: "Whether a `request` is signed with the first secret. Default: false; what `send` and `handshake` send is always signed."},
+		{Name: "rule", Type: field.Int, Min: 0, Max: 100, Doc: "Signs with this rule of `signature`, counted from 0. Default: the first one that can sign."},
+		{
+			Name: "set", Type: field.Any, Example: "{action: closed}",
+			Doc: "Puts other values at these paths of the event's example, which is JSON, before it is signed. The example must have them.",
+		},
+		{
+			Name: "add", Type: field.Any, Example: `{order.coupon: SUMMER}`,
+			Doc: "Puts values at paths that the example, with what was `set` in it, does not have.",
+		},
+		{Name: "change", Type: field.Map, Object: changeObject(), Doc: "What happens to the request after it was signed."},
 	}
 }
 
@@ -82,6 +143,11 @@ func requestObject() *field.Object {
 	return &field.Object{
 		Name: "a request",
 		Fields: []field.Field{
+			{Name: "provider", Type: field.String, Shown: true, Doc: "In the case of a pipeline: the provider that gets it.", Example: "acme"},
+			{
+				Name: "file", Type: field.String, Shown: true, Example: "requests/opened.http",
+				Doc: "The request is this file beside the manifest: `POST /path HTTP/1.1`, headers, an empty line, the body. The path is the provider's own.",
+			},
 			{Name: "method", Type: field.String, Shown: true, Default: "POST", Doc: "The method."},
 			{
 				Name: "path", Type: field.String, Shown: true,
@@ -93,6 +159,7 @@ func requestObject() *field.Object {
 			{Name: "json", Type: field.Any, Doc: "The body as a value, sent as JSON."},
 			{Name: "body_file", Type: field.String, Shown: true, Doc: "The body is this file beside the manifest, byte for byte.", Example: "examples/order.created.json"},
 		},
+		Hints: map[string]string{"sign": "write it beside `request`", "url": "write `path` and `query`", "header": "write `headers`"},
 	}
 }
 
@@ -127,26 +194,35 @@ func changeObject() *field.Object {
 
 func expectObject() *field.Object {
 	return &field.Object{
-		Name: "an expectation",
-		Fields: []field.Field{
-			{
-				Name: "verdict", Type: field.Enum, Enum: []string{"accepted", "ignored", "quarantined", "refused", "handshake"},
-				Doc: "What becomes of the request.",
-			},
-			{Name: "status", Type: field.Int, Min: 100, Max: 599, Doc: "The status of the answer."},
-			{Name: "code", Type: field.String, Shown: true, Doc: "The code of a refusal, such as `invalid_signature`, even where the provider wants an answer without it."},
-			{Name: "event", Type: field.Any, Doc: "The name of the first event; `null` for one without a name."},
-			{Name: "delivery", Type: field.Any, Doc: "The delivery id of the first event; `null` for none."},
-			{Name: "events", Type: field.Int, Min: 0, Max: 1 << 20, Doc: "How many events the request holds."},
-			{Name: "names", Type: field.Strings, Doc: "The names of all its events, in order."},
-			{Name: "reason", Type: field.String, Shown: true, Doc: "Why it is ignored, quarantined or without a delivery id, such as `ignore_list`."},
-			{Name: "payload", Type: field.Any, Doc: "What the first event's payload holds. Of maps only the named keys are looked at; lists and all else must be equal."},
-			{Name: "type", Type: field.String, Shown: true, Doc: "The answer's Content-Type; parameters such as charset count only where they are written here."},
-			{Name: "reply", Type: field.Map, Object: replyObject(), Doc: "What the answer holds."},
-			{Name: "learned", Type: field.Bool, Doc: "Whether a handshake brought a secret that is kept."},
-			{Name: "confirmed", Type: field.Any, Doc: "The URL that a handshake has the gateway GET before it answers; `false` for none."},
+		Name:   "an expectation",
+		Fields: append(requestExpectations(), outcomeFields()...),
+		Hints:  map[string]string{"body": "write it below `reply`", "json": "write it below `reply`", "headers": "write them below `reply`", "error": "write `code`", "output": "write it below `steps`", "attempts": "write it below `requests`"},
+	}
+}
+
+// requestExpectations are what of a request and its events may be expected.
+func requestExpectations() []field.Field {
+	return []field.Field{
+		{
+			Name: "verdict", Type: field.Enum, Enum: []string{"accepted", "ignored", "quarantined", "refused", "handshake"},
+			Doc: "What becomes of the request.",
 		},
-		Hints: map[string]string{"body": "write it below `reply`", "json": "write it below `reply`", "headers": "write them below `reply`", "error": "write `code`"},
+		{Name: "status", Type: field.Int, Min: 100, Max: 599, Doc: "The status of the answer."},
+		{Name: "code", Type: field.String, Shown: true, Doc: "The code of a refusal, such as `invalid_signature`, even where the provider wants an answer without it."},
+		{Name: "event", Type: field.Any, Doc: "The name of the first event; `null` for one without a name."},
+		{Name: "delivery", Type: field.Any, Doc: "The delivery id of the first event; `null` for none."},
+		{Name: "events", Type: field.Int, Min: 0, Max: 1 << 20, Doc: "How many events the request holds."},
+		{Name: "names", Type: field.Strings, Doc: "The names of all its events, in order."},
+		{
+			Name: "reason", Type: field.String, Shown: true,
+			Doc: "Why it is ignored, quarantined or without a delivery id, such as `ignore_list`. Of a pipeline: why the run is parked or limited, such as " +
+				"`retries_spent`.",
+		},
+		{Name: "payload", Type: field.Any, Doc: "What the first event's payload holds. Of maps only the named keys are looked at; lists and all else must be equal."},
+		{Name: "type", Type: field.String, Shown: true, Doc: "The answer's Content-Type; parameters such as charset count only where they are written here."},
+		{Name: "reply", Type: field.Map, Object: replyObject(), Doc: "What the answer holds."},
+		{Name: "learned", Type: field.Bool, Doc: "Whether a handshake brought a secret that is kept."},
+		{Name: "confirmed", Type: field.Any, Doc: "The URL that a handshake has the gateway GET before it answers; `false` for none."},
 	}
 }
 

@@ -23,6 +23,7 @@ type outcome struct {
 	code      string // of a refusal
 	diagnosis string
 	events    []event.Event
+	duplicate bool // the event was there already
 	learned   bool
 	confirmed string
 	answer    answer
@@ -35,9 +36,10 @@ type answer struct {
 	Body   []byte
 }
 
-// observe lets the public listener's own handler answer a request, without a socket and without a store.
-func observe(ctx context.Context, p *provider.Provider, r *sent, now time.Time) outcome {
-	o := &observer{provider: p}
+// observe lets the public listener's own handler answer a request, without a socket. Events go into the log, where there is one, as if
+// they came with the request of that id.
+func observe(ctx context.Context, p *provider.Provider, r *sent, now time.Time, log ingress.Appender, id string) outcome {
+	o := &observer{provider: p, log: log, id: id}
 	server, err := ingress.New(ingress.Options{
 		Snapshot: func() ingress.Snapshot { return ingress.Snapshot{Providers: o} },
 		Store:    o, Logger: slog.New(slog.DiscardHandler), Observer: o, Now: func() time.Time { return now }, TestEndpoint: true,
@@ -69,6 +71,8 @@ func httpRequest(ctx context.Context, r *sent) *http.Request {
 // observer stands where the gateway has its store and its network.
 type observer struct {
 	provider *provider.Provider
+	log      ingress.Appender // nil for none
+	id       string
 	out      outcome
 	answered string // what the handler says that it answered: a status or the code of an error
 }
@@ -78,9 +82,18 @@ func (o *observer) Provider(name string) (*provider.Provider, bool) {
 	return o.provider, name == o.provider.Name()
 }
 
-// Append takes the events and calls each of them new.
-func (o *observer) Append(_ context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+// Append takes the events. Without a log it calls each of them new.
+func (o *observer) Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
 	receipts := make([]store.Receipt, len(arrivals))
+	if o.log != nil {
+		for i := range arrivals {
+			arrivals[i].Event.Request = o.id
+			o.out.events = append(o.out.events, arrivals[i].Event)
+		}
+		receipts, err := o.log.Append(ctx, arrivals)
+		o.out.duplicate = len(receipts) > 0 && receipts[0].Duplicate
+		return receipts, err
+	}
 	for i, a := range arrivals {
 		o.out.events = append(o.out.events, a.Event)
 		receipts[i] = store.Receipt{ID: a.Event.ID, State: a.Event.State}

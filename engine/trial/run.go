@@ -2,14 +2,17 @@ package trial
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"regexp"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/script"
+	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/source"
 )
 
@@ -17,13 +20,22 @@ import (
 // tests never need.
 type Options struct {
 	Bundle *manifest.Bundle
-	// Run picks cases whose "PROVIDER/NAME" it matches; nil picks all.
+	// Run picks cases whose "PROVIDER/NAME" or "PIPELINE/NAME" it matches; nil picks all.
 	Run *regexp.Regexp
+	// Types are the node types that pipelines may name, as snapshot.Options has them. Pipelines are compiled only where a test or
+	// Coverage needs them.
+	Types []node.Type
+	// Machines run the isolated languages; nil makes them when one is needed, and nobody closes those.
+	Machines *script.Machines
+	// Coverage asks for Report.Coverage.
+	Coverage bool
 }
 
 // Report is what became of the cases, in the order of files and lines.
 type Report struct {
 	Results []Result
+	// Coverage tells for each enabled pipeline, in file order, what no case reached; nil where it was not asked for.
+	Coverage []PipelineCoverage
 }
 
 // Failed counts the cases that failed.
@@ -39,17 +51,29 @@ func (r Report) Failed() int {
 
 // Result is what became of one case.
 type Result struct {
-	Provider, Name string
+	// Provider or Pipeline is what is tested.
+	Provider, Pipeline string
+	Name               string
 	// Span is the place of the case's name.
 	Span source.Span
 	// Failures are the expectations that do not hold; none for a case that passed.
 	Failures []Failure
 	// Diagnosis is the operator's explanation of a request that was refused, "" where it was not.
 	Diagnosis string
-	// Verdict and Status are what came of it, "" and 0 where nothing was sent.
+	// Verdict and Status are what came of the request, "" and 0 where none was sent.
 	Verdict string
 	Status  int
-	Took    time.Duration
+	// Performed is what a pipeline did, nil for the case of a provider.
+	Performed *Performed
+	Took      time.Duration
+}
+
+// Target is the name of what is tested.
+func (r *Result) Target() string {
+	if r.Pipeline != "" {
+		return r.Pipeline
+	}
+	return r.Provider
 }
 
 // Failure is one expectation that does not hold.
@@ -61,224 +85,224 @@ type Failure struct {
 	Got, Want string
 }
 
-// Check looks at every test document of a bundle without running it: keys, values, and the events, handshakes and rules that it names.
-func Check(bundle *manifest.Bundle, out *diag.List) {
-	for _, doc := range bundle.Documents(manifest.Test) {
-		prepare(bundle, doc, out)
-	}
-}
+// Check looks at every test of a bundle without running it: keys, values, and the events, handshakes, rules and nodes that it names.
+func Check(bundle *manifest.Bundle, out *diag.List) { prepare(bundle, out) }
 
-// Run runs the tests of a bundle. Where the list has errors nothing was run: a document that cannot be understood proves nothing.
+// Run runs the tests of a bundle. Where the list has errors nothing was run: a document that cannot be understood proves nothing. The
+// cases are shared out among as many goroutines as there are processors.
 func Run(ctx context.Context, o Options) (Report, *diag.List) {
 	out := &diag.List{}
-	var all []*stage
-	for _, doc := range o.Bundle.Documents(manifest.Test) {
-		if s := prepare(o.Bundle, doc, out); s != nil && doc.Enabled {
-			all = append(all, s)
-		}
+	stages, fits := prepare(o.Bundle, out)
+	var snap *snapshot.Snapshot
+	if !out.HasErrors() && needsPipelines(stages, o) {
+		snap = compile(ctx, o, fits, out)
 	}
 	if out.HasErrors() {
 		return Report{}, out
 	}
-	var r Report
-	for _, s := range all {
-		for _, c := range s.suite.cases {
-			if o.Run != nil && !o.Run.MatchString(s.suite.target.Name+"/"+c.name) {
-				continue
+	cover := newCoverage(snap, o)
+	refs := referencesOf(o.Bundle)
+	var jobs []func(ctx context.Context) Result
+	for _, s := range stages {
+		if !s.enabled(snap) {
+			continue
+		}
+		s.snapshot, s.references, s.coverage = snap, refs, cover
+		for i := range s.suite.cases {
+			c := &s.suite.cases[i]
+			if o.Run == nil || o.Run.MatchString(s.name()+"/"+c.name) {
+				jobs = append(jobs, func(ctx context.Context) Result { return s.run(ctx, c) })
 			}
-			if ctx.Err() != nil {
-				return r, out
-			}
-			r.Results = append(r.Results, s.run(ctx, c))
 		}
 	}
-	return r, out
+	return Report{Results: share(ctx, jobs), Coverage: cover.report()}, out
 }
 
-// stage is a suite with its provider, ready to run.
-type stage struct {
-	suite    *suite
-	provider *provider.Provider
-	another  *provider.Provider // the same with another secret; made when it is needed
-}
-
-// prepare decodes a test document and compiles what it tests; nil where that cannot be.
-func prepare(bundle *manifest.Bundle, doc *manifest.Document, out *diag.List) *stage {
-	s := planner{bundle: bundle, out: out}.plan(doc)
-	if s.target == nil {
-		return nil
-	}
-	found := &diag.List{}
-	p := Fit(s.target, s.with, "", found)
+// compile compiles the pipelines and what they use. Only errors are told.
+func compile(ctx context.Context, o Options, fits map[string]*fitted, out *diag.List) *snapshot.Snapshot {
+	snap, found := snapshot.Compile(ctx, o.Bundle, snapshot.Options{
+		Types: o.Types, PublicURL: PublicURL, Dev: true, Machines: o.Machines,
+		Provider: func(doc *manifest.Document, out *diag.List) *provider.Provider {
+			f := fits[doc.Name]
+			if f == nil {
+				f = fit(doc, nil, out)
+			}
+			if f == nil {
+				return nil
+			}
+			return f.provider
+		},
+	})
 	for _, f := range found.Sorted() {
 		if f.Severity == diag.Error {
-			out.Add(f) // warnings and hints about the provider are not the test's to tell
+			out.Add(f)
 		}
 	}
-	if p == nil {
-		return nil
-	}
-	for _, c := range s.cases {
-		checkNames(p, c, out)
-	}
-	return &stage{suite: s, provider: p}
+	return snap
 }
 
-// checkNames looks whether the provider has what a case sends.
-func checkNames(p *provider.Provider, c trialCase, out *diag.List) {
-	switch {
-	case c.send != nil:
-		name := c.send.Text
-		e, ok := p.Event(name)
-		switch {
-		case !ok:
-			out.Errorf(diag.DanglingReference, c.send.Span, diag.DidYouMean(name, p.Events()), "provider `%s` has no event `%s`", p.Name(), name)
-		case !e.HasExample():
-			out.Errorf(diag.DanglingReference, c.send.Span, "give it an `example`, or write the `request` out", "event `%s` of provider `%s` has no example", name, p.Name())
-		}
-	case c.handshake != nil:
-		if _, ok := handshakeName(c.handshake, p.Handshakes()); !ok {
-			hint := diag.DidYouMean(c.handshake.Text, p.Handshakes())
-			if len(p.Handshakes()) == 0 {
-				hint = "it declares no `challenge`"
+// share does all jobs and gives their results in order; those that ctx kept from beginning are left out.
+func share(ctx context.Context, jobs []func(ctx context.Context) Result) []Result {
+	results, done := make([]Result, len(jobs)), make([]bool, len(jobs))
+	next := make(chan int)
+	var work sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
+		work.Go(func() {
+			for i := range next {
+				results[i], done[i] = jobs[i](ctx), true
 			}
-			out.Errorf(diag.DanglingReference, c.handshake.Span, hint, "provider `%s` has no handshake `%s`", p.Name(), c.handshake.Text)
+		})
+	}
+	for i := range jobs {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	work.Wait()
+	var out []Result
+	for i := range results {
+		if done[i] {
+			out = append(out, results[i])
 		}
 	}
+	return out
 }
 
-// errNoOther says that a change needs the request as another secret would sign it.
-var errNoOther = errors.New("what depends on the secret cannot be told: nothing here is signed with one")
+// stage is a suite with the providers that it needs, ready to run.
+type stage struct {
+	suite     *suite
+	providers map[string]*fitted
+	// Of pipelines.
+	snapshot   *snapshot.Snapshot
+	references *references
+	coverage   *coverage
+}
 
-// run sends one case's request and looks at what becomes of it.
-func (s *stage) run(ctx context.Context, c trialCase) Result {
-	begun := time.Now()
-	r := Result{Provider: s.provider.Name(), Name: c.name, Span: c.span}
-	request, err := s.compose(c)
-	if err != nil {
-		r.Failures = []Failure{{Span: c.span, What: "request", Got: err.Error(), Want: "a request"}}
-		r.Took = time.Since(begun)
-		return r
+// name is that of what is tested.
+func (s *stage) name() string {
+	if s.suite.pipeline != nil {
+		return s.suite.pipeline.Name
 	}
-	p := s.provider
-	if c.change.wrong {
-		// The secret that verifies is another one than that which signed.
-		if p, err = s.other(); err != nil {
-			r.Failures = []Failure{{Span: c.span, What: "request", Got: err.Error(), Want: "another secret"}}
-			r.Took = time.Since(begun)
-			return r
+	return s.suite.provider.Name
+}
+
+// enabled says whether the suite runs: a document or a pipeline that is not enabled is checked only.
+func (s *stage) enabled(snap *snapshot.Snapshot) bool {
+	if !s.suite.doc.Enabled {
+		return false
+	}
+	if s.suite.pipeline == nil {
+		return true
+	}
+	_, ok := snap.Pipeline(s.suite.pipeline.Name)
+	return ok
+}
+
+func needsPipelines(stages []*stage, o Options) bool {
+	if o.Coverage {
+		return true
+	}
+	for _, s := range stages {
+		if s.suite.pipeline != nil && s.suite.doc.Enabled {
+			return true
 		}
 	}
-	now := s.suite.now.Add(c.change.clock)
-	o := observe(ctx, p, request, now)
-	r.Verdict, r.Status, r.Diagnosis = o.verdict, o.answer.Status, o.diagnosis
-	r.Failures = judge(c.expect, o)
+	return false
+}
+
+// prepare decodes all tests and compiles the providers that they need; stages of tests whose subject is not there are left out.
+// It gives the providers without settings of a test, too, which tests share.
+func prepare(bundle *manifest.Bundle, out *diag.List) (stages []*stage, plain map[string]*fitted) {
+	plain = map[string]*fitted{}
+	for _, s := range (planner{bundle: bundle, out: out}).suites() {
+		if s.provider == nil && s.pipeline == nil {
+			continue
+		}
+		st := &stage{suite: s, providers: map[string]*fitted{}}
+		need := func(name string) *fitted {
+			f, known := st.providers[name]
+			if known {
+				return f
+			}
+			doc, with := bundle.Find(manifest.Provider, name), s.with[name]
+			switch f, known = plain[name]; {
+			case doc == nil:
+				return nil // of which a finding speaks
+			case with != nil:
+				f = fit(doc, with, out)
+			case !known:
+				f = fit(doc, nil, out)
+				plain[name] = f
+			}
+			st.providers[name] = f
+			return f
+		}
+		if s.provider != nil && need(s.provider.Name) == nil {
+			continue
+		}
+		for i := range s.cases {
+			c := &s.cases[i]
+			for _, sent := range append([]*stimulus{&c.stimulus}, pointers(c.later)...) {
+				if !sent.carried() {
+					continue
+				}
+				if f := need(sent.provider); f != nil {
+					f.checkNames(sent, out)
+				}
+			}
+		}
+		stages = append(stages, st)
+	}
+	return stages, plain
+}
+
+func pointers(list []stimulus) []*stimulus {
+	out := make([]*stimulus, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// run does one case.
+func (s *stage) run(ctx context.Context, c *trialCase) Result {
+	begun := time.Now()
+	r := Result{Name: c.name, Span: c.span}
+	if s.suite.pipeline != nil {
+		r.Pipeline = s.suite.pipeline.Name
+		s.runPipeline(ctx, c, &r)
+	} else {
+		r.Provider = s.suite.provider.Name
+		s.runProvider(ctx, c, &r)
+	}
 	r.Took = time.Since(begun)
 	return r
 }
 
-// other gives the provider with another secret.
-func (s *stage) other() (*provider.Provider, error) {
-	if s.another != nil {
-		return s.another, nil
-	}
-	if s.provider.Unsigned() {
-		return nil, errNoOther
-	}
-	with := source.NewMap(s.suite.doc.NameSpan)
-	if s.suite.with != nil {
-		for _, e := range s.suite.with.Entries {
-			if e.Key.Text != "secret" && e.Key.Text != "secrets" {
-				with.Entries = append(with.Entries, e)
-			}
-		}
-	}
-	found := &diag.List{}
-	s.another = Fit(s.suite.target, with, "another", found)
-	if s.another == nil {
-		return nil, fmt.Errorf("making another secret: %w", found.Err())
-	}
-	return s.another, nil
-}
-
-// fixedDelivery is the delivery id of what is sent: a UUID, which every provider's schema takes where it asks for a form.
-const fixedDelivery = "5f0c1d9e-7a34-4b2e-9d61-0a1b2c3d4e5f"
-
-// compose makes a case's request, signed and changed.
-func (s *stage) compose(c trialCase) (*sent, error) {
-	request, err := s.sign(s.provider, c)
+// runProvider sends one case's request and looks at what becomes of it.
+func (s *stage) runProvider(ctx context.Context, c *trialCase, r *Result) {
+	f := s.providers[s.suite.provider.Name]
+	request, err := f.compose(&c.stimulus, s.suite.now, 0, c.expectedEvent())
 	if err != nil {
-		return nil, err
+		r.Failures = []Failure{{Span: c.span, What: "request", Got: err.Error(), Want: "a request"}}
+		return
 	}
-	var other *sent
-	if c.change.unsigned || c.change.flip {
-		p, err := s.other()
-		if err == nil {
-			other, err = s.sign(p, c)
-		}
-		if err != nil && c.change.unsigned {
-			return nil, err
-		}
-	}
-	return request, c.change.apply(request, other)
-}
-
-// sign makes a case's request as a provider with those secrets would.
-func (s *stage) sign(p *provider.Provider, c trialCase) (*sent, error) {
-	switch {
-	case c.request != nil:
-		return s.written(p, c)
-	case c.handshake != nil:
-		name, ok := handshakeName(c.handshake, p.Handshakes())
-		if !ok {
-			return nil, fmt.Errorf("there is no handshake %q", c.handshake.Text)
-		}
-		signed, err := p.SignHandshake(name, s.suite.now)
-		if err != nil {
-			return nil, err
-		}
-		return sentOf(signed), nil
-	}
-	body, contentType, err := p.Example(c.send.Text)
+	p, err := f.receives(&c.stimulus)
 	if err != nil {
-		return nil, err
+		r.Failures = []Failure{{Span: c.span, What: "request", Got: err.Error(), Want: "another secret"}}
+		return
 	}
-	m := provider.Message{Event: c.send.Text, Body: body, ContentType: contentType, Delivery: fixedDelivery, Keep: true, Now: s.suite.now, Rule: c.rule}
-	if len(c.set) > 0 {
-		example := &sent{body: body}
-		if err := put(example, c.set); err != nil {
-			return nil, err
-		}
-		m.Body = example.body
-	}
-	signed, err := p.Sign(m)
-	if err == nil {
-		return sentOf(signed), nil
-	}
-	m.Delivery = "" // it may have no place of its own, such as a hash of the body
-	if signed, again := p.Sign(m); again == nil {
-		return sentOf(signed), nil
-	}
-	if len(c.set) == 0 {
-		return nil, fmt.Errorf("signing: %w", err)
-	}
-	// What was set may be a part of the name: then it is the one that is expected, or whatever the body makes it.
-	for _, m.Event = range []string{c.expectedEvent(), ""} {
-		if signed, again := p.Sign(m); again == nil {
-			return sentOf(signed), nil
-		}
-	}
-	return nil, fmt.Errorf("signing: %w", err)
+	o := observe(ctx, p, request, s.suite.now.Add(c.change.clock), nil, "")
+	r.Verdict, r.Status, r.Diagnosis = o.verdict, o.answer.Status, o.diagnosis
+	r.Failures = judge(c.expect, o)
 }
 
 // expectedEvent gives the name that a case expects, "" where it does not say.
-func (c trialCase) expectedEvent() string {
+func (c *trialCase) expectedEvent() string {
 	if n := c.expect.Node("event"); n != nil && n.Kind != source.Null {
 		return n.Text
 	}
 	return ""
-}
-
-func sentOf(s provider.Signed) *sent {
-	return &sent{method: s.Method, path: s.Path, query: s.Query, header: s.Header, body: s.Body}
 }

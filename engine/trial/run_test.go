@@ -232,7 +232,7 @@ func TestTheProviderUnderTest(t *testing.T) {
 		{"named", []string{"gate/acme.yaml", acme, "gate/shop.yaml", acme, "gate/more/tests.yaml", "kind: test\nprovider: shop\n" + one}, ""},
 		{"several in a file", []string{"gate/acme.yaml", acme, "gate/tests.yaml", "kind: test\n" + one + "---\nkind: test\n" + one}, ""},
 		{"two beside", []string{"gate/acme.yaml", acme, "gate/shop.yaml", acme, "gate/tests.yaml", "kind: test\n" + one}, "several providers stand beside this test"},
-		{"none beside", []string{"gate/acme.yaml", acme, "gate/more/tests.yaml", "kind: test\n" + one}, "no provider's manifest stands beside this test"},
+		{"none beside", []string{"gate/acme.yaml", acme, "gate/more/tests.yaml", "kind: test\n" + one}, "no provider and no pipeline stands beside this test"},
 		{"misnamed", []string{"gate/acme.yaml", acme, "gate/tests.yaml", "kind: test\nprovider: acm\n" + one}, "there is no provider `acm`"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

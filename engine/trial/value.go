@@ -89,6 +89,7 @@ func (c *comparison) value(path string, got any, want *source.Node) {
 	}
 }
 
+// object compares maps. An empty one is always meant as a whole, as an empty list is: it would say nothing else.
 func (c *comparison) object(path string, got map[string]any, want *source.Node) {
 	for _, e := range want.Entries {
 		at := path + "." + e.Key.Text
@@ -99,15 +100,17 @@ func (c *comparison) object(path string, got map[string]any, want *source.Node) 
 		}
 		c.value(at, v, e.Value)
 	}
-	if !c.whole {
+	if !c.whole && len(want.Entries) > 0 {
 		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(got)) {
+	for _, key := range sortedKeys(got) {
 		if want.Get(key) == nil {
 			c.found = append(c.found, mismatch{path: path + "." + key, node: want, got: show(got[key]), want: "nothing"})
 		}
 	}
 }
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 func (c *comparison) differ(path, got string, want *source.Node) {
 	c.found = append(c.found, mismatch{path: path, node: want, got: got, want: show(field.Plain(want))})

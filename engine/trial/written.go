@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/provider"
 )
 
 // written makes a request that a case writes out.
-func (s *stage) written(p *provider.Provider, c trialCase) (*sent, error) {
-	w := c.request
+func written(p *provider.Provider, st *stimulus, now time.Time) (*sent, error) {
+	w := st.request
 	r := &sent{method: w.method, path: pathOf(p, w.path), query: w.query, header: http.Header{}, body: bytes.Clone(w.body)}
 	if len(r.body) > 0 {
 		r.header.Set("Content-Type", contentType(p.Format(), w.json))
@@ -20,13 +21,13 @@ func (s *stage) written(p *provider.Provider, c trialCase) (*sent, error) {
 	for _, h := range w.headers {
 		r.header[h.name] = h.values
 	}
-	if !c.sign {
+	if !st.sign {
 		return r, nil
 	}
 	request := &provider.Request{}
-	request.Method, request.Query, request.Header, request.Body, request.Now = r.method, r.query, r.header, r.body, s.suite.now
+	request.Method, request.Query, request.Header, request.Body, request.Now = r.method, r.query, r.header, r.body, now
 	request.PathQuery = provider.Signed{Path: r.path, Query: r.query}.Target()
-	if err := p.SignRequest(request, c.rule); err != nil {
+	if err := p.SignRequest(request, st.rule); err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
 	r.query, r.header, r.body = request.Query, request.Header, request.Body

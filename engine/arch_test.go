@@ -41,9 +41,16 @@ func places() map[string]place {
 		"engine/run":     {11, "the record of a run"},
 		"engine/field":   {11, "manifest fields, described once"},
 
+		"engine/format": {12, "manifests written in one form"},
+
 		"engine/script/value":    {20, "values of expressions"},
 		"engine/script/language": {21, "what all expression languages share"},
 		"engine/script/...":      {22, "one expression language"},
+
+		"engine/script/starlark/guest/interpreter/wire": {20, "what the host and the guest of Starlark tell each other"},
+		"engine/script/starlark/guest/interpreter":      {21, "what the guest of Starlark is made of"},
+		"engine/script/starlark/python":                 {21, "Python read as Starlark"},
+
 		"engine/script":          {23, "expression languages and templates"},
 		"engine/signature":       {20, "verifying and signing requests"},
 		"engine/fetch":           {21, "documents from https addresses, kept for a while"},
@@ -65,18 +72,24 @@ func places() map[string]place {
 		"engine/destination": {40, "outgoing targets"},
 		"engine/node":        {40, "what a node is"},
 
-		"engine/node/...": {50, "one node type"},
+		"engine/node/nodetest": {49, "a kit for the tests of node types"},
+		"engine/node/...":      {50, "one node type"},
 
-		"engine/pipeline":       {60, "diagrams and the fold over a run's record"},
-		"engine/snapshot/watch": {60, "when to reload"},
-		"engine/snapshot":       {61, "the one compile path"},
+		"engine/pipeline":        {60, "diagrams and the fold over a run's record"},
+		"engine/snapshot/watch":  {60, "when to reload"},
+		"engine/snapshot/commit": {60, "the commit of a manifest folder"},
+		"engine/snapshot":        {61, "the one compile path"},
+		"engine/drawing":         {62, "pictures of pipelines"},
+		"engine/explain":         {65, "why an event did what it did"},
 
+		"engine/reply":     {69, "answers of runs to requests that wait"},
 		"engine/ingress":   {70, "the public listener"},
 		"engine/worker":    {70, "performs effects, decides about retry"},
 		"engine/admin":     {70, "the API for operators"},
 		"engine/telemetry": {70, "metrics and logs"},
 
-		"engine/trial": {75, "tests of manifests"},
+		"engine/trial":  {75, "tests of manifests"},
+		"engine/editor": {75, "the JSON Schema of a folder"},
 
 		"engine": {80, "the only package that knows all others"},
 
@@ -128,6 +141,7 @@ func fences() []fence {
 		{from: "engine/pipeline", to: module + "/hooks/...", why: "pipeline.Next is a pure fold: no socket, no store, no clock"},
 		{from: "...", to: module + "/engine/service/servicetest", why: "a conformance suite stays out of the binary"},
 		{from: "...", to: module + "/engine/store/storetest", why: "a conformance suite stays out of the binary"},
+		{from: "...", to: module + "/engine/node/nodetest", why: "a kit for the tests of node types stays out of the binary"},
 		{from: "...", to: module + "/hooks/hookstest", why: "a receiver for tests stays out of the binary"},
 		{
 			from: "...", to: "gopkg.in/yaml.v3", except: []string{"engine/source", "engine/manifest"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/headgate/headgate/engine/ingress"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/rejection"
+	"github.com/headgate/headgate/engine/reply"
+	"github.com/headgate/headgate/engine/script"
 	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/snapshot"
@@ -32,13 +35,16 @@ type Engine struct {
 	store   store.Store
 	vault   *vault.Vault
 	refused *rejection.Recorder
-	guarded *hooks.Client // carries what fetcher asks for
-	fetcher *fetch.Client
-	keeper  *snapshot.Keeper
-	public  *ingress.Listener
-	admin   *admin.Server
-	client  *hooks.Client
-	worker  *worker.Worker
+	replies *reply.Desk
+	// machines hold what isolated languages need, over all reloads.
+	machines *script.Machines
+	guarded  *hooks.Client // carries what fetcher asks for
+	fetcher  *fetch.Client
+	keeper   *snapshot.Keeper
+	public   *ingress.Listener
+	admin    *admin.Server
+	client   *hooks.Client
+	worker   *worker.Worker
 
 	group    *service.Group
 	started  atomic.Pointer[time.Time] // nil before Start
@@ -54,7 +60,7 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{o: o}
+	e := &Engine{o: o, replies: reply.New()}
 	if e.store, err = openStore(o, clock, commits{e}); err != nil {
 		return nil, environment("choosing the store", err)
 	}
@@ -70,6 +76,7 @@ func New(o Options) (*Engine, error) {
 	if err := e.newFetcher(); err != nil {
 		return nil, environment("preparing the fetching of keys", err)
 	}
+	e.machines = script.NewMachines(script.MachineOptions{CacheDir: e.machineCache(), Ahead: true, Logger: e.component("languages")})
 	e.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
 		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
 	})
@@ -84,11 +91,13 @@ func New(o Options) (*Engine, error) {
 		service.Named{Name: "learnt secrets", Service: step{start: e.startVault}},
 		service.Named{Name: "rejections", Service: e.refused},
 		service.Named{Name: "keys", Service: step{stop: func(context.Context) error { e.guarded.Close(); return nil }}},
+		service.Named{Name: "isolated languages", Service: step{stop: e.machines.Close}},
 		service.Named{Name: "manifests", Service: step{start: e.boot}},
 		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
 		service.Named{Name: "public listener", Service: step{start: e.startIngress, stop: e.public.Stop}}, // where the start fails half-way
 		service.Named{Name: "worker", Service: step{start: e.startWorker, stop: e.stopWorker}},
 		service.Named{Name: "public listener", Service: step{stop: e.public.Stop}}, // senders are let go before the worker drains
+		service.Named{Name: "replies", Service: step{stop: e.stopReplies}},         // and those that wait for a run before the listener
 		service.Named{Name: "watcher", Service: e.newWatcher()},
 	)
 	return e, nil
@@ -100,7 +109,7 @@ func (e *Engine) loadOptions() snapshot.Options {
 			Dirs: e.o.Dirs, Catalogue: e.o.Catalogue, Env: e.o.Env, EnvAllow: e.o.EnvAllow, SecretDirs: e.o.SecretDirs,
 			SkipUnknown: e.o.SkipUnknown, Dev: e.o.Dev,
 		},
-		Types: NodeTypes(), PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
+		Types: NodeTypes(), Machines: e.machines, PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
 		Fetcher: e.fetcher, Learned: func(provider string) signature.Learned { return e.vault.Learned(provider) },
 	}
 }
@@ -212,7 +221,7 @@ func (e *Engine) startWorker(ctx context.Context) error {
 	e.client = client
 	e.worker, err = worker.New(worker.Options{
 		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics, Now: e.o.Now,
-		Checker: e.keeper,
+		Checker: e.keeper, Replies: e.replies,
 	})
 	if err != nil {
 		return environment("preparing the worker", err)
@@ -224,6 +233,25 @@ func (e *Engine) stopWorker(ctx context.Context) error {
 	err := e.worker.Stop(ctx)
 	e.client.Close()
 	return err
+}
+
+// replyGrace is how long senders that wait for a run are kept while we stop: as long as the most impatient of them wait.
+const replyGrace = 3 * time.Second
+
+// stopReplies lets the senders go that wait for a run: with its reply where that comes soon.
+func (e *Engine) stopReplies(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, replyGrace)
+	defer cancel()
+	e.replies.Stop(ctx)
+	return nil
+}
+
+// machineCache is where isolated languages keep what they compiled; "" where nothing is kept on disk.
+func (e *Engine) machineCache() string {
+	if e.store.Info().Kind == "memory" {
+		return ""
+	}
+	return filepath.Join(e.o.DataDir, "machines")
 }
 
 // listening gives our own listeners, which no hook may reach.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/snapshot/commit"
 )
 
 // gateway is the engine as the admin API sees it.
@@ -33,7 +32,7 @@ func (g gateway) Status(ctx context.Context) admin.Status {
 	s.Ready, _ = g.Ready(ctx)
 	if snap := e.keeper.Current(); snap != nil {
 		s.Manifests = admin.Manifests{
-			Digest: snap.Digest, LoadedAt: snap.LoadedAt, Commit: e.commit(), Providers: len(snap.Providers()),
+			Digest: snap.Digest, LoadedAt: snap.LoadedAt, Commit: commit.Of(e.o.RevisionFile, e.o.Dirs[0]), Providers: len(snap.Providers()),
 			Pipelines: len(snap.Pipelines()), Destinations: len(snap.Destinations()),
 		}
 	}
@@ -142,85 +141,6 @@ func (e *Engine) receiving() string {
 		host = "localhost"
 	}
 	return scheme + "://" + net.JoinHostPort(host, port)
-}
-
-// commit tells which commit of the folder is running: what the revision file holds, else the git HEAD of the first folder; "" where
-// neither is known.
-func (e *Engine) commit() string {
-	if e.o.RevisionFile != "" {
-		b, err := os.ReadFile(e.o.RevisionFile)
-		if err != nil {
-			return ""
-		}
-		line := firstLine(b)
-		return line[:min(len(line), 80)] // whatever the file is, status stays readable
-	}
-	return gitHead(e.o.Dirs[0])
-}
-
-func firstLine(b []byte) string {
-	line, _, _ := strings.Cut(string(b), "\n")
-	return strings.TrimSpace(line)
-}
-
-// gitHead reads the commit of the repository that dir lies in from its files; no program is run.
-func gitHead(dir string) string {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return ""
-	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real // git-sync hands out a link to its worktree
-	}
-	for {
-		git := filepath.Join(dir, ".git")
-		if info, err := os.Stat(git); err == nil {
-			if !info.IsDir() { // a worktree, as git-sync makes them: "gitdir: PATH"
-				b, err := os.ReadFile(git)
-				if err != nil {
-					return ""
-				}
-				git = strings.TrimSpace(strings.TrimPrefix(firstLine(b), "gitdir:"))
-				if !filepath.IsAbs(git) {
-					git = filepath.Join(dir, git)
-				}
-			}
-			return headOf(git)
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
-	}
-}
-
-func headOf(git string) string {
-	b, err := os.ReadFile(filepath.Join(git, "HEAD"))
-	if err != nil {
-		return ""
-	}
-	ref, isRef := strings.CutPrefix(firstLine(b), "ref: ")
-	if !isRef {
-		return firstLine(b)
-	}
-	common := git
-	if b, err := os.ReadFile(filepath.Join(git, "commondir")); err == nil {
-		common = filepath.Join(git, firstLine(b))
-	}
-	if b, err := os.ReadFile(filepath.Join(common, filepath.FromSlash(ref))); err == nil {
-		return firstLine(b)
-	}
-	packed, err := os.ReadFile(filepath.Join(common, "packed-refs"))
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(packed)) {
-		if sha, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == ref {
-			return sha
-		}
-	}
-	return ""
 }
 
 // Status describes the engine as `headgate status` shows it.

@@ -163,11 +163,11 @@ type ordinaryWord struct {
 
 func ordinaryWords() map[string]ordinaryWord {
 	return map[string]ordinaryWord{
-		"box": {why: "a thing"}, "checkout": {why: "what git does"}, "close": {why: "a verb"}, "dash": {why: "a character"}, "front": {why: "a side"},
-		"line": {why: "what files consist of"}, "linear": {why: "an adjective"}, "meta": {why: "a prefix, and a table of the store"},
+		"box": {why: "a thing, and a shape of the DOT language", files: []string{"engine/drawing/dot.go"}}, "checkout": {why: "what git does"}, "close": {why: "a verb"}, "dash": {why: "a character"}, "front": {why: "a side"},
+		"line": {why: "what files consist of", files: []string{"engine/script/starlark/failure.go"}}, "linear": {why: "an adjective"}, "meta": {why: "a prefix, and a table of the store"},
 		"notion": {why: "an idea, and a node type of DiPeO's", files: []string{"engine/manifest/dipeo/dipeo.go"}}, "segment": {why: "a part"}, "square": {why: "a shape"},
 		"cursor":   {why: "a place in a list, as the API calls it", files: []string{"..."}},
-		"custom":   {why: "an adjective, and a value in DiPeO's documents", files: []string{"engine/manifest/dipeo/pipeline.go"}},
+		"custom":   {why: "an adjective, and a value in DiPeO's documents", files: []string{"engine/manifest/dipeo/node.go"}},
 		"headgate": {why: "our own name", files: []string{"..."}},
 		"x":        {why: "a letter, and the beginning of most headers", files: []string{"..."}},
 	}

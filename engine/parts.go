@@ -68,7 +68,7 @@ func (e *Engine) newListeners() error {
 	handler, err := ingress.New(ingress.Options{
 		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.o.Logger, Now: e.o.Now,
 		TestEndpoint: !e.o.NoTestEndpoint, MaxBody: e.o.MaxBody, TrustedProxies: e.o.TrustedProxies,
-		Learner: e.vault, Confirmer: e.fetcher, Rejections: e.refused,
+		Learner: e.vault, Confirmer: e.fetcher, Rejections: e.refused, Replies: e.replies,
 	})
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (e *Engine) newListeners() error {
 	}
 	e.admin, err = admin.New(admin.Options{
 		Addr: e.o.AdminAddr, HealthAddr: e.o.HealthAddr, Token: e.o.AdminToken, MetricsPublic: e.o.MetricsPublic,
-		Reader: e.store, Gateway: gateway{e}, Learned: e.vault, Metrics: e.metrics.Handler(), Logger: e.component("admin"),
+		Reader: e.store, Gateway: gateway{e}, Learned: e.vault, Folder: e.keeper, Metrics: e.metrics.Handler(), Logger: e.component("admin"),
 	})
 	return err
 }
@@ -89,7 +89,7 @@ func (e *Engine) newListeners() error {
 // providers gives the public listener the snapshot that is running now.
 func (e *Engine) providers() ingress.Snapshot {
 	s := e.keeper.Current()
-	return ingress.Snapshot{Providers: s, Digest: s.Digest}
+	return ingress.Snapshot{Providers: s, Digest: s.Digest, Responders: s}
 }
 
 // newWatcher follows the manifest folders, unless it is told not to.

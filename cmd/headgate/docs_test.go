@@ -24,7 +24,7 @@ import (
 //	```yaml fragment         a piece of a manifest: keys of one kind or of one node type's props, or a list of nodes, connections
 //	                         or events. It is wrapped into the smallest manifest in which it can stand. A line `---` parts
 //	                         pieces that are checked one by one. `fragment=hook` says what it is a piece of, where keys leave
-//	                         that open: provider, destination, pipeline, receive, condition, code, hook.
+//	                         that open: provider, destination, pipeline, or a node type.
 //	```yaml other            YAML that is no manifest; it must parse.
 //	```sh                    commands for bash, in an empty folder that holds the page's named files and a copy of examples/.
 //	                         One shell runs the whole page. `go run ./cmd/headgate` is the program under test. `headgate serve`
@@ -39,7 +39,7 @@ import (
 //	```console               commands that no test can run, of the programs that consolePrograms lists and no others. Where a page
 //	                         is generated from the commands' own help, they are lines of the program, and its flags must exist.
 //
-// nginx, caddyfile, ini, env and diff may be shown too. A block without a language is refused.
+// nginx, caddyfile, ini, env, diff and go may be shown too. A block without a language is refused.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	for _, p := range readPages(t) {
@@ -275,7 +275,7 @@ func anchors(t *testing.T, file string) []string {
 func languages() map[string][]string {
 	return map[string][]string{
 		"yaml": {"fragment", "other"}, "sh": {"exits"}, "json": {"output"}, "text": {"output"}, "console": nil,
-		"nginx": nil, "caddyfile": nil, "ini": nil, "env": nil, "diff": nil,
+		"nginx": nil, "caddyfile": nil, "ini": nil, "env": nil, "diff": nil, "go": nil,
 	}
 }
 

@@ -47,7 +47,9 @@ func (a *api) prometheus(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
-	answer(w, a.log, http.StatusOK, a.gateway.Status(r.Context()))
+	s := a.gateway.Status(r.Context())
+	s.Gone = a.gone(s.Ledger)
+	answer(w, a.log, http.StatusOK, s)
 	return nil
 }
 
@@ -101,6 +103,8 @@ type Signed struct {
 	Body    string            `json:"body,omitempty"`
 	// BodyBase64 is there instead of Body where that is no UTF-8 text.
 	BodyBase64 []byte `json:"body_base64,omitempty"`
+	// Starts are the pipelines that receive such events, filters aside; null where that is not known, and for a handshake.
+	Starts []string `json:"starts"`
 }
 
 func (a *api) sign(w http.ResponseWriter, r *http.Request) error {
@@ -127,13 +131,16 @@ func (a *api) sign(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if ask.Handshake == "" {
+		signed.Starts = a.starts(ask.Provider, ask.Event)
+	}
 	answer(w, a.log, http.StatusOK, SignedDocument(signed))
 	return nil
 }
 
 // SignedDocument is a signed request as the API writes it.
 func SignedDocument(r SignedRequest) Signed {
-	out := Signed{Method: r.Method, URL: r.URL, Headers: map[string]string{}}
+	out := Signed{Method: r.Method, URL: r.URL, Headers: map[string]string{}, Starts: r.Starts}
 	for name, values := range r.Header {
 		out.Headers[name] = strings.Join(values, ", ")
 	}

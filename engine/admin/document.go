@@ -88,10 +88,16 @@ type RunPage struct {
 type RunDetail struct {
 	Run Run `json:"run"`
 	// Event is null where it has been pruned.
-	Event    *Event     `json:"event"`
+	Event *Event `json:"event"`
+	// Steps are in the order of the diagram, the items of a foreach by their numbers; where the run's revision is gone in the order they
+	// ended. Attempts and Tasks are ordered alike.
 	Steps    []Step     `json:"steps"`
 	Attempts []Attempt  `json:"attempts"`
 	Tasks    []run.Task `json:"tasks"`
+	// Waits tells of each task what it waits for.
+	Waits []Wait `json:"waits"`
+	// Result is what a run that is done has come to; null for others, and where its revision or its event is gone.
+	Result json.RawMessage `json:"result"`
 }
 
 // Step is a step as the API writes it: durations carry their unit.
@@ -120,8 +126,8 @@ func runDocuments(runs []run.Run) []Run {
 	return out
 }
 
-func runDetail(rec store.RunRecord) RunDetail {
-	d := RunDetail{Run: Run{rec.Run}, Steps: []Step{}, Attempts: []Attempt{}, Tasks: []run.Task{}}
+func runDetail(rec store.RunRecord, now time.Time) RunDetail {
+	d := RunDetail{Run: Run{rec.Run}, Steps: []Step{}, Attempts: []Attempt{}, Tasks: []run.Task{}, Waits: []Wait{}}
 	for _, s := range rec.Steps {
 		d.Steps = append(d.Steps, Step{Step: s, TookMS: milliseconds(s.Took)})
 	}
@@ -129,6 +135,9 @@ func runDetail(rec store.RunRecord) RunDetail {
 		d.Attempts = append(d.Attempts, Attempt{Attempt: a, TookMS: milliseconds(a.Took), RetryAfterS: a.RetryAfter.Seconds()})
 	}
 	d.Tasks = append(d.Tasks, rec.Tasks...)
+	for _, t := range rec.Tasks {
+		d.Waits = append(d.Waits, waitDocument(t, now))
+	}
 	return d
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/explain"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
 )
@@ -42,6 +44,11 @@ func (a *api) rejections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(page.Rejections) == 0 && ask.Cursor == "" {
+		if err := a.knownProvider(r.Context(), ask.Provider); err != nil {
+			return err
+		}
+	}
 	answer(w, a.log, http.StatusOK, RejectionPage{Rejections: append([]store.Rejection{}, page.Rejections...), Next: page.Next})
 	return nil
 }
@@ -52,7 +59,11 @@ type Explanation struct {
 	ID      string `json:"id"`
 	Request string `json:"request"`
 	// Verdict is "rejected", or what the sender was told of the first event: processed, ignored, quarantined.
-	Verdict   string           `json:"verdict"`
+	Verdict string `json:"verdict"`
+	// Rehearsed says that nothing of it happened: it tells what a request that was read from a file would come to.
+	Rehearsed bool `json:"rehearsed,omitempty"`
+	// Handshake is set where the request is one, of a request that was read from a file.
+	Handshake *Handshake       `json:"handshake,omitempty"`
 	Rejection *store.Rejection `json:"rejection,omitempty"`
 	// Alike is about refused requests of the same provider and code; of a rejection only.
 	Alike *Alike `json:"alike,omitempty"`
@@ -73,10 +84,24 @@ type Alike struct {
 	More bool `json:"more,omitempty"`
 }
 
+// Handshake is how a request that is no delivery is answered.
+type Handshake struct {
+	// Name is the handshake's own, or its number.
+	Name   string `json:"name"`
+	Status int    `json:"status"`
+	// Stores says that it hands over a secret; Confirms that an address has to be called before the answer.
+	Stores   bool `json:"stores,omitempty"`
+	Confirms bool `json:"confirms,omitempty"`
+}
+
 // ExplainedEvent is one event with its runs whole.
 type ExplainedEvent struct {
 	Event
-	Runs []ExplainedRun `json:"runs"`
+	// Identity says what gave the event its name and delivery id; null where its provider is not in the manifests any more.
+	Identity *explain.Identity `json:"identity"`
+	// Decisions tell what every pipeline of the running manifests made of it, those that have to do with it first.
+	Decisions []explain.Decision `json:"decisions"`
+	Runs      []ExplainedRun     `json:"runs"`
 	// MoreRuns says that Runs does not hold all of them: ask /api/v1/runs?event=….
 	MoreRuns bool `json:"more_runs,omitempty"`
 }
@@ -87,6 +112,10 @@ type ExplainedRun struct {
 	Steps    []Step     `json:"steps"`
 	Attempts []Attempt  `json:"attempts"`
 	Tasks    []run.Task `json:"tasks"`
+	// Waits tells of each task what it waits for.
+	Waits []Wait `json:"waits"`
+	// Next are the places where a run that was only rehearsed would go on by doing something.
+	Next []explain.Next `json:"next,omitempty"`
 }
 
 func (a *api) explain(w http.ResponseWriter, r *http.Request) error {
@@ -110,15 +139,36 @@ func (a *api) explain(w http.ResponseWriter, r *http.Request) error {
 
 // explainEvent tells of one event, named by its id or by the execution id that its sender got.
 func (a *api) explainEvent(ctx context.Context, text string, out *Explanation) error {
+	if id, err := run.ParseID(text); err == nil {
+		return a.explainRun(ctx, id, out)
+	}
 	id, err := parseEventID(text)
 	if err != nil {
-		return refuse(http.StatusNotFound, "not_found", fmt.Sprintf("%q is neither a request's id (X-Request-Id), nor an event's, nor an execution_id", text))
+		return refuse(http.StatusNotFound, "not_found", fmt.Sprintf("%q is neither a request's id (X-Request-Id), nor an event's or a run's, nor an execution_id", text))
 	}
 	ev, err := a.reader.Event(ctx, id)
 	if err != nil {
 		return err
 	}
 	return a.addEvents(ctx, []event.Event{ev}, out)
+}
+
+// explainRun tells of the event of a run, and of that run alone.
+func (a *api) explainRun(ctx context.Context, id run.ID, out *Explanation) error {
+	if _, err := a.reader.Run(ctx, id); err != nil {
+		return err
+	}
+	ev, err := a.reader.Event(ctx, id.Event)
+	if err != nil {
+		return err
+	}
+	if err := a.addEvents(ctx, []event.Event{ev}, out); err != nil {
+		return err
+	}
+	one := &out.Events[0]
+	one.Runs = slices.DeleteFunc(one.Runs, func(r ExplainedRun) bool { return r.ID != id })
+	one.Decisions = slices.DeleteFunc(one.Decisions, func(d explain.Decision) bool { return d.Run == nil || *d.Run != id })
+	return nil
 }
 
 // explainRequest tells of a request, named by its X-Request-Id.
@@ -135,8 +185,9 @@ func (a *api) explainRequest(ctx context.Context, id string, out *Explanation) e
 		return err
 	}
 	if len(found.Events) == 0 {
-		return refuse(http.StatusNotFound, "not_found", "there is no record of this request: it may have brought a delivery that was here already "+
-			"(its answer names the first event), or been a handshake, or one of many that were refused alike, which are only counted, or been pruned")
+		return refuse(http.StatusNotFound, "not_found", "there is no record of this request. A delivery that was here already has none: ask for the "+
+			"execution_id in its answer, which is the first one's. Nor has a handshake, one of many that were refused alike (which are only counted), "+
+			"and what was pruned")
 	}
 	out.MoreEvents = found.Next != ""
 	return a.addEvents(ctx, found.Events, out)
@@ -209,12 +260,20 @@ func (a *api) eventsOf(ctx context.Context, id string) (store.EventPage, error) 
 // addEvents adds events, which stand newest first, with their runs.
 func (a *api) addEvents(ctx context.Context, events []event.Event, out *Explanation) error {
 	for i := len(events) - 1; i >= 0; i-- {
-		one := ExplainedEvent{Event: eventDocument(events[i]), Runs: []ExplainedRun{}}
+		one := ExplainedEvent{Event: eventDocument(events[i]), Runs: []ExplainedRun{}, Decisions: []explain.Decision{}}
 		page, err := a.reader.Runs(ctx, store.RunQuery{Event: events[i].ID, Limit: explainedRuns})
 		if err != nil {
 			return err
 		}
 		one.MoreRuns = page.Next != ""
+		if a.folder != nil {
+			snap := a.folder.Current()
+			woken, err := a.woken(ctx, snap, &events[i])
+			if err != nil {
+				return err
+			}
+			one.Identity, one.Decisions = explain.Identify(snap, &events[i]), explain.Decide(snap, &events[i], page.Runs, woken)
+		}
 		for _, r := range page.Runs {
 			rec, err := a.reader.Run(ctx, r.ID)
 			if errors.Is(err, store.ErrNotFound) {
@@ -223,8 +282,9 @@ func (a *api) addEvents(ctx context.Context, events []event.Event, out *Explanat
 			if err != nil {
 				return err
 			}
-			d := runDetail(rec)
-			one.Runs = append(one.Runs, ExplainedRun{Run: d.Run, Steps: d.Steps, Attempts: d.Attempts, Tasks: d.Tasks})
+			d := a.runDetail(ctx, rec)
+			a.tellWaits(ctx, rec, events[i], d.Waits)
+			one.Runs = append(one.Runs, ExplainedRun{Run: d.Run, Steps: d.Steps, Attempts: d.Attempts, Tasks: d.Tasks, Waits: d.Waits})
 		}
 		out.Events = append(out.Events, one)
 	}

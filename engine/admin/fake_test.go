@@ -39,6 +39,8 @@ type records struct {
 	askRuns store.RunQuery
 	retried []string
 
+	appended []store.Arrival
+
 	rejections    []store.Rejection
 	askRejections []store.RejectionQuery
 }
@@ -54,6 +56,17 @@ func (f *records) Rejections(_ context.Context, q store.RejectionQuery) (store.R
 		}
 	}
 	return page, f.fail
+}
+
+func (f *records) Append(_ context.Context, arrivals []store.Arrival) ([]store.Receipt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []store.Receipt
+	for _, a := range arrivals {
+		f.appended = append(f.appended, a)
+		out = append(out, store.Receipt{ID: event.NewID(instant(), int64(len(f.appended))), State: event.Accepted})
+	}
+	return out, f.fail
 }
 
 func (f *records) Event(_ context.Context, id event.ID) (event.Event, error) {

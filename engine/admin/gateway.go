@@ -9,8 +9,10 @@ import (
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/secret"
+	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/vault"
 )
@@ -18,7 +20,7 @@ import (
 // ErrHeld is what Gateway.Reload gives for manifests that would leave nothing at all: they wait for a person's yes.
 var ErrHeld = errors.New("the folder holds no manifests any more; the running ones are kept until the reload is confirmed")
 
-// Reader is what the API reads of a store.Store, and the one write that it makes. The contracts are those of store.Store.
+// Reader is what the API reads of a store.Store, and the writes that it makes. The contracts are those of store.Store.
 type Reader interface {
 	Event(ctx context.Context, id event.ID) (event.Event, error)
 	Body(ctx context.Context, id event.ID) ([]byte, error)
@@ -27,6 +29,7 @@ type Reader interface {
 	Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error)
 	Rejections(ctx context.Context, q store.RejectionQuery) (store.RejectionPage, error)
 	Retry(ctx context.Context, request string, id run.ID, revision string) error
+	Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error)
 }
 
 // Learned are the secrets that providers handed over in handshakes. The contracts are those of vault.Vault.
@@ -34,6 +37,12 @@ type Learned interface {
 	List(ctx context.Context) ([]vault.Entry, error)
 	Reveal(ctx context.Context, provider string) (vault.Entry, secret.Value, error)
 	Drop(ctx context.Context, provider string) (int, error)
+}
+
+// Folder is the running configuration. The contracts are those of snapshot.Keeper.
+type Folder interface {
+	Current() *snapshot.Snapshot
+	Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error)
 }
 
 // Gateway is the running gateway as the API sees it. All methods may be called by many goroutines at once.
@@ -78,6 +87,8 @@ type SignedRequest struct {
 	URL    string
 	Header http.Header
 	Body   []byte
+	// Starts are the pipelines that receive such events, filters aside; nil where that is not known. A Gateway leaves it to the API.
+	Starts []string
 }
 
 // Status is what GET /api/v1/status answers.
@@ -90,6 +101,8 @@ type Status struct {
 	Manifests Manifests    `json:"manifests"`
 	Store     store.Info   `json:"store"`
 	Ledger    store.Ledger `json:"ledger"`
+	// Gone are the pipelines of the ledger that the folder does not hold any more. A Gateway leaves it to the API.
+	Gone []string `json:"gone"`
 	// OldestDueS is how many seconds the oldest due task has been waiting; 0 where nothing is due.
 	OldestDueS float64 `json:"oldest_due_s"`
 	Listen     Listen  `json:"listen"`

@@ -26,6 +26,11 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(page.Events) == 0 && ask.Cursor == "" {
+		if err := a.knownProvider(r.Context(), ask.Provider); err != nil {
+			return err
+		}
+	}
 	out := EventPage{Events: make([]Event, 0, len(page.Events)), Next: page.Next}
 	for _, ev := range page.Events {
 		out.Events = append(out.Events, eventDocument(ev))
@@ -100,6 +105,11 @@ func (a *api) runs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(page.Runs) == 0 && ask.Cursor == "" {
+		if err := a.knownPipeline(r.Context(), ask.Pipeline); err != nil {
+			return err
+		}
+	}
 	answer(w, a.log, http.StatusOK, RunPage{Runs: runDocuments(page.Runs), Next: page.Next})
 	return nil
 }
@@ -113,12 +123,14 @@ func (a *api) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := runDetail(rec)
+	out := a.runDetail(r.Context(), rec)
 	ev, err := a.reader.Event(r.Context(), rec.Run.Event)
 	switch {
 	case err == nil:
 		doc := eventDocument(ev)
 		out.Event = &doc
+		a.tellWaits(r.Context(), rec, ev, out.Waits)
+		out.Result = a.result(r.Context(), rec, &ev)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -146,6 +158,6 @@ func (a *api) retry(w http.ResponseWriter, r *http.Request) error {
 	if rec, err = a.reader.Run(r.Context(), id); err != nil {
 		return err
 	}
-	answer(w, a.log, http.StatusOK, runDetail(rec))
+	answer(w, a.log, http.StatusOK, a.runDetail(r.Context(), rec))
 	return nil
 }

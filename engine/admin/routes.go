@@ -35,6 +35,7 @@ type api struct {
 	reader        Reader
 	gateway       Gateway
 	learned       Learned
+	folder        Folder
 	metrics       http.Handler
 	alive         func() error
 	log           *slog.Logger
@@ -112,6 +113,22 @@ func (a *api) routes() []route {
 			params: []param{id("A run's id.")},
 		},
 		{
+			method: http.MethodGet, path: "/api/v1/pipelines", handle: a.pipelines,
+			summary: "The pipelines that are live: what starts them, and their limits.",
+		},
+		{
+			method: http.MethodGet, path: "/api/v1/pipelines/{name}", handle: a.picture,
+			summary: "A pipeline as it is drawn: its nodes and connections. With a run, as it was when the run began, and what became of each node.",
+			params:  []param{{name: "name", in: "path", doc: "A pipeline's name."}, query("run", "A run of the pipeline.")},
+		},
+		{
+			method: http.MethodPost, path: "/api/v1/pipelines/{name}/run", handle: a.runPipeline,
+			summary: "Runs a pipeline by hand, from its start node, and answers with the ids of the event and the run before it has begun. With an " +
+				"Idempotency-Key header, asking twice is asking once. 404 where there is no such pipeline, 409 where it has no start node.",
+			params: []param{{name: "name", in: "path", doc: "A pipeline's name."}},
+			body:   "optionally input, an object: what the run gets as its payload",
+		},
+		{
 			method: http.MethodGet, path: "/api/v1/rejections", handle: a.rejections,
 			summary: "Refused requests, newest first: why, and how many alike. Without bodies and without the values of their headers.",
 			params: append([]param{
@@ -122,8 +139,8 @@ func (a *api) routes() []route {
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/explain/{id}", handle: a.explain,
-			summary: "What became of a request: why it was refused, or its events with their runs and what each run read.",
-			params:  []param{id("A request's id (X-Request-Id), an event's id, or the execution_id that its sender got.")},
+			summary: "What became of a request: why it was refused, or its events with what each pipeline made of them, and what each run read.",
+			params:  []param{id("A request's id (X-Request-Id), an event's id, the execution_id that its sender got, or a run's id.")},
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/learned", handle: a.listLearned,

@@ -43,6 +43,8 @@ type Options struct {
 	Reader  Reader
 	Gateway Gateway
 	Learned Learned
+	// Folder gives what is running, for explanations and pictures; they tell less where it is nil.
+	Folder Folder
 	// Metrics answers /metrics. Required.
 	Metrics http.Handler
 	// Alive, where not nil, says why the process no longer makes progress; /healthz answers 503 then. It must be cheap.
@@ -106,7 +108,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o}
 	api := &api{
-		reader: o.Reader, gateway: o.Gateway, learned: o.Learned, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
+		reader: o.Reader, gateway: o.Gateway, learned: o.Learned, folder: o.Folder, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
 		metricsPublic: o.MetricsPublic,
 	}
 	fails := newThrottle(o.Now) // of both listeners together

@@ -31,6 +31,10 @@ func Object() *field.Object {
 			},
 			field.Field{Name: "version", Type: field.String, Doc: "The version of the manifest, for people."},
 			field.Field{
+				Name: "tests", Type: field.Any,
+				Doc: "Tests: a list of cases as documents of `kind: test` have them, or a map of `cases`, `with` and `now`. They are not run here, but by `headgate test`.",
+			},
+			field.Field{
 				Name: "settings_page", Type: field.String, Doc: "A link to the page where a person sets the webhook up.",
 				Example: "https://dashboard.acme.example/webhooks",
 			},

@@ -6,10 +6,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/headgate/headgate/engine"
 	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/script/value"
 	"github.com/headgate/headgate/engine/signature"
 )
 
@@ -19,7 +21,7 @@ func (a *app) sections() map[string]func(context.Context) (string, error) {
 	plain := func(text func() string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text(), nil }
 	}
-	return map[string]func(context.Context) (string, error){
+	all := map[string]func(context.Context) (string, error){
 		"provider":    plain(func() string { return provider.Object().Markdown() }),
 		"pipeline":    plain(func() string { return pipeline.Object().Markdown() }),
 		"destination": plain(func() string { return destination.Object().Markdown() }),
@@ -31,6 +33,13 @@ func (a *app) sections() map[string]func(context.Context) (string, error) {
 			}
 			return pairsTable("function", "gives", rows)
 		}),
+		"functions": plain(func() string {
+			var rows [][2]string
+			for _, f := range value.Functions() {
+				rows = append(rows, [2]string{f.Usage, f.Doc})
+			}
+			return pairsTable("function", "gives", rows)
+		}),
 		"algorithms": plain(algorithmsTable),
 		"encodings":  plain(func() string { return pairsTable("encoding", "is", signature.Encodings()) }),
 		"keys":       plain(func() string { return pairsTable("`key`", "the secret is", signature.KeyForms()) }),
@@ -38,6 +47,13 @@ func (a *app) sections() map[string]func(context.Context) (string, error) {
 		"catalogue":  catalogueTable,
 		"cli":        plain(a.commandPages),
 	}
+	for _, typ := range engine.NodeTypes() {
+		// A hook's keys are those of a destination, which has a page of its own; an end has none.
+		if typ.Name != "hook" && len(typ.Props.Fields) > 0 {
+			all["node "+typ.Name] = plain(func() string { return strings.ReplaceAll(typ.Props.Markdown(), "\n### `", "\n#### `props.") })
+		}
+	}
+	return all
 }
 
 // writeSections writes the generated parts of the pages anew, in place. Parts of other names are left alone.

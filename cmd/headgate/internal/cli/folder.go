@@ -90,7 +90,14 @@ func (a *app) localSigner(ctx context.Context, envFile string, dirs []string) (s
 		if err != nil {
 			return admin.SignedRequest{}, failed(fmt.Errorf("signing: %w", err))
 		}
-		return admin.SignedRequest{Method: signed.Method, URL: base + signed.Target(), Header: signed.Header, Body: signed.Body}, nil
+		out := admin.SignedRequest{Method: signed.Method, URL: base + signed.Target(), Header: signed.Header, Body: signed.Body}
+		if m.Handshake == "" {
+			out.Starts = []string{}
+			for _, d := range snap.Starting(m.Provider, m.Event) {
+				out.Starts = append(out.Starts, d.Name)
+			}
+		}
+		return out, nil
 	}, nil
 }
 

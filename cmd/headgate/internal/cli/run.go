@@ -120,8 +120,8 @@ Exit codes: 0 ok, 1 a failure while running, 2 findings in files, 3 the environm
 // commands are all of them, in the order of the manual.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.serveCommand(), a.validateCommand(), // the gateway
-		a.testCommand(), a.catalogCommand(), a.newCommand(), a.signCommand(), a.sendCommand(), a.sinkCommand(), // trying it out
+		a.serveCommand(), a.validateCommand(), a.fmtCommand(), a.schemaCommand(), // the gateway
+		a.testCommand(), a.runCommand(), a.catalogCommand(), a.newCommand(), a.signCommand(), a.sendCommand(), a.sinkCommand(), a.graphCommand(), // trying it out
 		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.learnedCommand(), a.reloadCommand(), // talking to a running one
 		a.versionCommand(), a.docsCommand(),
 	}

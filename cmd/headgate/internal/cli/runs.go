@@ -179,7 +179,10 @@ func (c *client) noRun(ctx context.Context, args []string) error {
 	}
 	switch ev.State {
 	case event.Routed:
-		return failed(fmt.Errorf("event %s has no run: no pipeline receives %s %s", ev.ID, ev.Provider, nameOf(ev.Event)))
+		return &exitError{
+			code: exitRuntime, err: fmt.Errorf("event %s has no run: no pipeline receives %s %s", ev.ID, ev.Provider, nameOf(ev.Event)),
+			hint: "headgate explain " + ev.ID.String(),
+		}
 	case event.Accepted:
 		return failed(fmt.Errorf("event %s has no run yet: it waits to be routed", ev.ID))
 	default:

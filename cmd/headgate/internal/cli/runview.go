@@ -3,11 +3,14 @@ package cli
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/headgate/headgate/engine/admin"
+	"github.com/headgate/headgate/engine/drawing"
+	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/run"
 )
 
@@ -41,7 +44,7 @@ func (a *app) printRun(d admin.RunDetail, now time.Time) {
 	}
 	a.field("begun", "%s", begun)
 	if r.Cause.Kind != run.Live && r.Cause.Kind != "" {
-		a.field("cause", "%s %s", r.Cause.Kind, visible(r.Cause.Ref))
+		a.field("cause", "%s", strings.TrimSpace(string(r.Cause.Kind)+" "+visible(r.Cause.Ref)))
 	}
 	if r.Round > 0 {
 		a.field("round", "%d: it was retried by hand", r.Round)
@@ -54,15 +57,31 @@ func (a *app) printRun(d admin.RunDetail, now time.Time) {
 	}
 }
 
+// moment is from where times are told: a run in simulated time counts from when it began, every other one back from now.
+type moment struct{ now, began time.Time }
+
+// when tells a time.
+func (m moment) when(t time.Time) string {
+	if m.began.IsZero() {
+		return age(t, m.now)
+	}
+	if d := t.Sub(m.began); d >= time.Millisecond {
+		return "after " + field.FormatDuration(d.Round(time.Millisecond))
+	}
+	return "at once"
+}
+
 // printPlaces prints what each node of the run did, or waits for.
-func (a *app) printPlaces(d admin.RunDetail, now time.Time) {
+func (a *app) printPlaces(d admin.RunDetail, now time.Time) { a.printPlacesAt(d, moment{now: now}) }
+
+func (a *app) printPlacesAt(d admin.RunDetail, at moment) {
 	all := places(d)
 	names, kinds := 0, 0
 	for _, p := range all {
 		names, kinds = max(names, utf8.RuneCountInString(p.name())), max(kinds, len(p.kind()))
 	}
 	for _, p := range all {
-		a.printPlace(p, names, kinds, now)
+		a.printPlace(p, names, kinds, at)
 	}
 	if len(d.Steps) == 0 && len(d.Attempts) == 0 && len(d.Tasks) == 0 {
 		fmt.Fprintln(a.Stdout, "  nothing has been done yet")
@@ -75,9 +94,10 @@ type place struct {
 	step     *admin.Step
 	attempts []admin.Attempt
 	task     *run.Task
+	wait     *admin.Wait // of the task; nil where nothing more is known of it
 }
 
-// places gives the finished steps in the order they ended, then what is still open.
+// places gives the finished steps in the order that the run is told in, which is the diagram's, then what is still open.
 func places(d admin.RunDetail) []place {
 	var out []place
 	at := map[string]int{}
@@ -98,7 +118,10 @@ func places(d admin.RunDetail) []place {
 		p.attempts = append(p.attempts, at)
 	}
 	for i, t := range d.Tasks {
-		find(t.Path).task = &d.Tasks[i]
+		p := find(t.Path)
+		if p.task = &d.Tasks[i]; len(d.Waits) == len(d.Tasks) {
+			p.wait = &d.Waits[i]
+		}
 	}
 	for _, p := range out {
 		slices.SortFunc(p.attempts, func(x, y admin.Attempt) int {
@@ -126,12 +149,14 @@ func (p place) kind() string {
 		return p.step.Type
 	case len(p.attempts) > 0:
 		return "hook"
+	case p.wait != nil:
+		return map[string]string{"event": "wait", "items": "batch", "run": "call"}[p.wait.For]
 	}
 	return ""
 }
 
 // printPlace prints one place; names and kinds are the widths of their columns.
-func (a *app) printPlace(p place, names, kinds int, now time.Time) {
+func (a *app) printPlace(p place, names, kinds int, from moment) {
 	word, color, mark := "waiting", "33", "…"
 	if p.step != nil {
 		word, color, mark = stepWord(p.step.Step)
@@ -143,14 +168,14 @@ func (a *app) printPlace(p place, names, kinds int, now time.Time) {
 		fmt.Fprintf(a.Stdout, "  %s", a.paint("2", took(p.step.TookMS)))
 	}
 	if p.task != nil && p.step == nil {
-		fmt.Fprintf(a.Stdout, ": %s", dueIn(*p.task, now))
+		fmt.Fprintf(a.Stdout, ": %s", p.waitsFor(from.now))
 	}
 	fmt.Fprintln(a.Stdout)
 	if p.step != nil {
 		a.printStep(p.step)
 	}
 	for _, at := range p.attempts {
-		a.printAttempt(at, now)
+		a.printAttempt(at, from)
 	}
 }
 
@@ -163,7 +188,7 @@ func stepWord(s run.Step) (word, color, mark string) {
 		}
 		return "failed", "31", "✗"
 	case run.StepSkipped:
-		return "not reached", "2", "·"
+		return drawing.Skipped.Word(), "2", "·"
 	case run.StepFiltered:
 		return "filtered: the event is not for this pipeline", "2", "∅"
 	}
@@ -176,7 +201,10 @@ func stepWord(s run.Step) (word, color, mark string) {
 func (a *app) printStep(s *admin.Step) {
 	for _, r := range s.Reads {
 		value := r.Value
-		if r.Cut {
+		switch {
+		case r.Hidden:
+			value = a.paint("2", "hidden")
+		case r.Cut:
 			value += "…"
 		}
 		fmt.Fprintf(a.Stdout, "      %s = %s\n", visible(r.Operand), short(value, readWidth))
@@ -192,7 +220,7 @@ func (a *app) printStep(s *admin.Step) {
 	}
 }
 
-func (a *app) printAttempt(at admin.Attempt, now time.Time) {
+func (a *app) printAttempt(at admin.Attempt, from moment) {
 	color := "31"
 	switch at.Outcome {
 	case run.AttemptOK:
@@ -211,7 +239,7 @@ func (a *app) printAttempt(at admin.Attempt, now time.Time) {
 	if at.Round > 0 {
 		which = fmt.Sprintf("round %d, attempt %d", at.Round, at.N)
 	}
-	fmt.Fprintf(a.Stdout, "      %s  %s  %s, took %s  %s", which, a.paint(color, result), age(at.Started, now), took(at.TookMS),
+	fmt.Fprintf(a.Stdout, "      %s  %s  %s, took %s  %s", which, a.paint(color, result), from.when(at.Started), took(at.TookMS),
 		a.paint("2", visible(at.Line)))
 	if at.RetryAfterS > 0 {
 		fmt.Fprintf(a.Stdout, "  asked to wait %s", span(time.Duration(at.RetryAfterS*float64(time.Second))))
@@ -222,9 +250,91 @@ func (a *app) printAttempt(at admin.Attempt, now time.Time) {
 	}
 }
 
-// dueIn says when a waiting task is done next.
+// waitsFor says what a place waits for, in as much detail as is known.
+func (p place) waitsFor(now time.Time) string {
+	w := p.wait
+	if w == nil {
+		return dueIn(*p.task, now)
+	}
+	until := ""
+	if w.Until != nil {
+		until = fmt.Sprintf(", until %s (%s)", w.Until.UTC().Format(time.RFC3339), age(*w.Until, now))
+	}
+	switch {
+	case w.For == "event" && w.Provider != "":
+		text := "for " + visible(w.Provider+" "+strings.Join(w.Events, ", "))
+		if w.Correlation != nil {
+			text += " that matches " + short(strconv.Quote(*w.Correlation), readWidth)
+		} else if w.CorrelationHidden {
+			text += " that matches a hidden value"
+		}
+		return text + until
+	case w.For == "items":
+		return itemsText(w) + until
+	case w.For == "run" && w.Run != nil:
+		return "for run " + w.Run.String() + " of " + visible(w.Pipeline) + until
+	case w.For == "time" && w.Until != nil:
+		return strings.TrimPrefix(until, ", ")
+	case w.For == "turn":
+		return turnText(w)
+	}
+	return dueIn(*p.task, now)
+}
+
+// itemsText says which items a batch waits for.
+func itemsText(w *admin.Wait) string {
+	text := "for more items"
+	if w.Key != nil && *w.Key != "" {
+		text += " of the batch " + short(strconv.Quote(*w.Key), readWidth)
+	}
+	if w.Count > 0 {
+		text += fmt.Sprintf(", up to %d", w.Count)
+	}
+	return text
+}
+
+// turnText says whose turn comes before a run's.
+func turnText(w *admin.Wait) string {
+	text := "for its turn"
+	if w.OrderBy != "" {
+		text += ": runs with order_by " + short(w.OrderBy, readWidth) + " go one at a time"
+		if w.Run != nil {
+			text += ", and " + w.Run.String() + " is before it"
+		}
+	} else if w.Run != nil {
+		text += ": " + w.Run.String() + " is before it"
+	}
+	if w.Concurrency > 0 && w.Run == nil {
+		sep := ": "
+		if w.OrderBy != "" {
+			sep = "; "
+		}
+		text += fmt.Sprintf("%sat most %s may be open at once", sep, count(w.Concurrency, "run"))
+	}
+	return text
+}
+
+// unending is a wait that only something else ends.
+const unending = 10 * 365 * 24 * time.Hour
+
+// dueIn says when a waiting task is done next, or what it waits for.
 func dueIn(t run.Task, now time.Time) string {
-	switch wait := t.Due.Sub(now); {
+	wait := t.Due.Sub(now)
+	until := func(what string) string {
+		if wait > 0 && wait < unending {
+			return what + ", at most " + span(wait)
+		}
+		return what
+	}
+	switch {
+	case t.Held:
+		return "it has not its turn yet, under the limits of its pipeline"
+	case t.Kind == run.TaskChild:
+		return until("for the run that it called")
+	case t.Kind == run.TaskWait:
+		return until("for an event")
+	case wait > unending:
+		return "for more items"
 	case t.N > 0 && wait > 0:
 		return fmt.Sprintf("attempt %d is due in %s", t.N+1, span(wait))
 	case t.N > 0:

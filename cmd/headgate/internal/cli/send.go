@@ -188,7 +188,7 @@ func (c *client) sign(ctx context.Context, m admin.Message) (admin.SignedRequest
 	if err := c.post(ctx, "/api/v1/sign", ask, &signed); err != nil {
 		return admin.SignedRequest{}, err
 	}
-	out := admin.SignedRequest{Method: signed.Method, URL: signed.URL, Header: http.Header{}, Body: signed.BodyBase64}
+	out := admin.SignedRequest{Method: signed.Method, URL: signed.URL, Header: http.Header{}, Body: signed.BodyBase64, Starts: signed.Starts}
 	if out.Body == nil {
 		out.Body = []byte(signed.Body)
 	}
@@ -229,7 +229,7 @@ func (a *app) send(ctx context.Context, m admin.Message, o sendFlags, sign signF
 		if result.Status < 200 || result.Status > 299 {
 			refusals++
 		}
-		if err := a.printSent(result, what(m), m.Handshake != ""); err != nil {
+		if err := a.printSent(result, what(m), m.Handshake != "", signed.Starts); err != nil {
 			return err
 		}
 	}
@@ -284,7 +284,8 @@ func sendOne(ctx context.Context, hc *http.Client, signed admin.SignedRequest) (
 	return out, nil
 }
 
-func (a *app) printSent(s sent, what string, handshake bool) error {
+// printSent prints the answer and what to ask next. starts are the pipelines that receive such events; nil where that is not known.
+func (a *app) printSent(s sent, what string, handshake bool, starts []string) error {
 	if a.json {
 		return a.printJSON(s)
 	}
@@ -304,7 +305,9 @@ func (a *app) printSent(s sent, what string, handshake bool) error {
 		ExecutionID string `json:"execution_id"`
 	}
 	switch err := json.Unmarshal(s.Answer, &answer); {
-	case err == nil && answer.Status == "processed" && answer.ExecutionID != "":
+	case err == nil && answer.ExecutionID != "" && (answer.Status != "processed" || starts != nil && len(starts) == 0):
+		a.talk("%s headgate explain %s", a.talkPaint("36", "next:"), answer.ExecutionID) // it began no run
+	case err == nil && answer.ExecutionID != "":
 		a.talk("%s headgate runs get %s", a.talkPaint("36", "next:"), answer.ExecutionID)
 	case s.Request != "" && (s.Status > 299 || answer.Status == "" && !handshake):
 		// Refused, or answered in the provider's own words: the id is all that there is to go on with.

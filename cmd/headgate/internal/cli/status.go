@@ -98,6 +98,10 @@ func (a *app) printStatus(s admin.Status, now time.Time) {
 	var rows [][]cell
 	for _, name := range slices.Sorted(maps.Keys(s.Ledger.Runs)) {
 		t := s.Ledger.Runs[name]
+		note := ""
+		if slices.Contains(s.Gone, name) {
+			note = "not in the folder any more"
+		}
 		parked := cell{text: fmt.Sprint(t.Parked)}
 		if t.Parked > 0 {
 			parked.color = "31"
@@ -108,11 +112,14 @@ func (a *app) printStatus(s admin.Status, now time.Time) {
 			{text: fmt.Sprint(t.Open)},
 			{text: fmt.Sprint(t.Completed)},
 			{text: fmt.Sprint(t.Filtered)},
+			{text: fmt.Sprint(t.Limited)},
 			parked,
 			{text: fmt.Sprint(t.Dropped)},
+			{text: fmt.Sprint(t.Pruned)},
+			{text: note, color: "2"},
 		})
 	}
-	a.table(w, []string{"PIPELINE", "RUNS", "OPEN", "COMPLETED", "FILTERED", "PARKED", "DROPPED"}, rows)
+	a.table(w, []string{"PIPELINE", "RUNS", "OPEN", "COMPLETED", "FILTERED", "LIMITED", "PARKED", "DROPPED", "PRUNED", ""}, rows)
 }
 
 // field prints one named line of a description.

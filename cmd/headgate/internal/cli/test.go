@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/headgate/headgate/engine"
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/script"
 	"github.com/headgate/headgate/engine/source"
 	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
@@ -26,7 +29,16 @@ type testFlags struct {
 	verbose     bool
 	catalog     bool
 	skipUnknown bool
+	format      string
+	coverage    bool
+	minimum     float64
 }
+
+// The formats of what tests came to, as the flag names them.
+const (
+	testFormats = "text|json|junit"
+	formatJUnit = "junit"
+)
 
 func (a *app) testCommand() *cobra.Command {
 	var o testFlags
@@ -36,27 +48,50 @@ func (a *app) testCommand() *cobra.Command {
 		GroupID: groupTry,
 		Long: `Run the tests that stand in manifests: documents of kind test (docs/testing.md).
 
-Each case makes one request, signed by the provider's own rule, and looks at what the gateway would
-make of it and answer. Nothing is listened on, stored or sent. Variables of the environment are not
-read: tests give their own secrets, or fitting ones are made up.
+The case of a provider makes one request, signed by the provider's own rule, and looks at what the
+gateway would make of it and answer. The case of a pipeline goes on from there: its hooks are answered
+by script, retries and waits happen in simulated time, and what it did and sent is looked at. Nothing
+is listened on, stored or sent. Variables of the environment are not read: tests give their own
+secrets, or fitting ones are made up.
 
 A case that fails is exit 1, a test that cannot be understood exit 2.`,
 		Example: `  headgate test manifests/
   headgate test manifests/ --run 'acme/.*refused' -v
+  headgate test manifests/ --coverage --coverage-min 80
+  headgate test manifests/ --format junit > report.xml
   headgate test --catalog github slack`,
 	}
 	f := cmd.Flags()
-	f.Var(&flagString{&o.run, "regexp"}, "run", "only cases whose PROVIDER/NAME this matches")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell of every case what came of it")
+	f.Var(&flagString{&o.run, "regexp"}, "run", "only cases whose PROVIDER/NAME or PIPELINE/NAME this matches")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "tell of every case what came of it, and of pipelines each step")
+	f.BoolVar(&o.coverage, "coverage", false, "tell which events, nodes and branches of pipelines no case reached")
+	f.Float64Var(&o.minimum, "coverage-min", 0, "exit 1 where less than `percent` of all pipelines is reached; implies --coverage")
+	f.Var(&flagString{&o.format, testFormats}, "format", "how the result is printed (default text)")
 	f.BoolVar(&o.catalog, "catalog", false, "test the catalogue in this binary; arguments are names of its providers")
 	f.BoolVar(&o.skipUnknown, "skip-unknown", false, "pass over documents of no known kind")
-	cmd.RunE = does(func(ctx context.Context, args []string) error { return a.test(ctx, o, args) })
+	cmd.RunE = does(func(ctx context.Context, args []string) error {
+		switch {
+		case a.json:
+			o.format = formatJSON
+		case o.format == "":
+			o.format = formatText
+		case !slices.Contains(strings.Split(testFormats, "|"), o.format):
+			return misused("--format: %q is none of %s", o.format, strings.ReplaceAll(testFormats, "|", ", "))
+		}
+		if o.minimum < 0 || o.minimum > 100 {
+			return misused("--coverage-min: %g is not from 0 to 100", o.minimum)
+		}
+		o.coverage = o.coverage || o.minimum > 0
+		return a.test(ctx, o, args)
+	})
 	return cmd
 }
 
 func (a *app) test(ctx context.Context, o testFlags, args []string) error {
 	begun := time.Now()
-	options := trial.Options{}
+	machines := a.machines()
+	defer func() { _ = machines.Close(context.WithoutCancel(ctx)) }()
+	options := trial.Options{Types: engine.NodeTypes(), Machines: machines, Coverage: o.coverage}
 	if o.run != "" {
 		pattern, err := regexp.Compile(o.run)
 		if err != nil {
@@ -76,29 +111,44 @@ func (a *app) test(ctx context.Context, o testFlags, args []string) error {
 		return failed(fmt.Errorf("running the tests: %w", context.Cause(ctx)))
 	}
 	if list.HasErrors() {
-		return a.refuseTests(list)
+		return a.refuseTests(o.format, list)
 	}
-	if len(report.Results) == 0 {
+	if len(report.Results) == 0 && !o.coverage {
 		hint := ""
 		if o.run == "" {
 			hint = "a test is a document of `kind: test`; docs/testing.md shows one"
 		}
 		return &exitError{code: exitRuntime, err: errors.New("there is no case to run"), hint: hint}
 	}
-	if err := a.printReport(report, o.verbose, time.Since(begun)); err != nil {
+	if err := a.printReport(report, o, time.Since(begun)); err != nil {
 		return err
 	}
 	if n := report.Failed(); n > 0 {
 		return &exitError{code: exitRuntime, err: fmt.Errorf("%d of %d cases failed", n, len(report.Results)), silent: true}
 	}
+	if reached := trial.Percent(report.Coverage); reached < o.minimum {
+		return &exitError{code: exitRuntime, err: fmt.Errorf("%s of the pipelines is reached, and --coverage-min wants %s", percent(reached), percent(o.minimum))}
+	}
 	return nil
 }
 
+// machines are the isolated languages of a command that runs pipelines itself; nothing is started before a program needs it. Compiling
+// them takes seconds, so that they are kept between two commands where the system has a place for that.
+func (a *app) machines() *script.Machines {
+	dir := ""
+	for _, place := range []struct{ variable, below string }{{"XDG_CACHE_HOME", ""}, {"HOME", ".cache"}, {"LocalAppData", ""}} {
+		if base, ok := a.LookupEnv(place.variable); ok && filepath.IsAbs(base) {
+			dir = filepath.Join(base, place.below, "headgate", "machines")
+			break
+		}
+	}
+	return script.NewMachines(script.MachineOptions{CacheDir: dir})
+}
+
 // refuseTests prints why the tests could not be run.
-func (a *app) refuseTests(list *diag.List) error {
-	format := formatText
-	if a.json {
-		format = formatJSON
+func (a *app) refuseTests(format string, list *diag.List) error {
+	if format == formatJUnit {
+		format = formatText // there is no report of what was not run
 	}
 	if err := a.printer(format)(a.Stdout, list.Sorted()); err != nil {
 		return failed(fmt.Errorf("writing the findings: %w", err))
@@ -167,90 +217,4 @@ func catalogueFiles(names ...string) ([]*source.File, error) {
 		return nil, failed(fmt.Errorf("reading the catalogue: %w", err))
 	}
 	return out, nil
-}
-
-// testReport is the result as JSON.
-type testReport struct {
-	Passed int        `json:"passed"`
-	Failed int        `json:"failed"`
-	TookMS float64    `json:"took_ms"`
-	Cases  []testCase `json:"cases"`
-}
-
-type testCase struct {
-	Provider  string        `json:"provider"`
-	Name      string        `json:"name"`
-	OK        bool          `json:"ok"`
-	Verdict   string        `json:"verdict"`
-	Status    int           `json:"status"`
-	Diagnosis string        `json:"diagnosis,omitempty"`
-	TookMS    float64       `json:"took_ms"`
-	At        testPlace     `json:"at"`
-	Failures  []testFailure `json:"failures,omitempty"`
-}
-
-type testFailure struct {
-	At   testPlace `json:"at"`
-	What string    `json:"what"`
-	Got  string    `json:"got"`
-	Want string    `json:"want"`
-}
-
-// testPlace is a place in a file.
-type testPlace struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-	Col  int    `json:"col"`
-}
-
-func testPlaceOf(s source.Span) testPlace {
-	if s.File == nil {
-		return testPlace{}
-	}
-	return testPlace{File: s.File.Name, Line: s.Start.Line, Col: s.Start.Col}
-}
-
-func (a *app) printReport(r trial.Report, verbose bool, took time.Duration) error {
-	failures := r.Failed()
-	if a.json {
-		out := testReport{Passed: len(r.Results) - failures, Failed: failures, TookMS: float64(took.Microseconds()) / 1000, Cases: []testCase{}}
-		for _, c := range r.Results {
-			one := testCase{
-				Provider: c.Provider, Name: c.Name, OK: len(c.Failures) == 0, Verdict: c.Verdict, Status: c.Status, Diagnosis: c.Diagnosis,
-				TookMS: float64(c.Took.Microseconds()) / 1000, At: testPlaceOf(c.Span),
-			}
-			for _, f := range c.Failures {
-				one.Failures = append(one.Failures, testFailure{At: testPlaceOf(f.Span), What: f.What, Got: f.Got, Want: f.Want})
-			}
-			out.Cases = append(out.Cases, one)
-		}
-		return a.printJSON(out)
-	}
-	for _, c := range r.Results {
-		a.printCase(c, verbose)
-	}
-	if failures > 0 {
-		a.talk("%s %d of %s failed in %s", a.talkPaint("31;1", "FAIL:"), failures, count(len(r.Results), "case"), took.Round(time.Millisecond))
-		return nil
-	}
-	a.talk("%s %s in %s", a.talkPaint("32;1", "ok:"), count(len(r.Results), "case"), took.Round(time.Millisecond))
-	return nil
-}
-
-func (a *app) printCase(c trial.Result, verbose bool) {
-	word, color := "ok  ", "32"
-	if len(c.Failures) > 0 {
-		word, color = "FAIL", "31;1"
-	}
-	line := fmt.Sprintf("%s  %s: %s", a.paint(color, word), c.Provider, visible(c.Name))
-	if verbose {
-		line += fmt.Sprintf("  (%s in %s)", strings.TrimSpace(fmt.Sprintf("%s %d", c.Verdict, c.Status)), c.Took.Round(10*time.Microsecond))
-	}
-	fmt.Fprintln(a.Stdout, line)
-	for _, f := range c.Failures {
-		fmt.Fprintf(a.Stdout, "      %s: %s: got %s, want %s\n", f.Span, f.What, visible(f.Got), visible(f.Want))
-	}
-	if c.Diagnosis != "" && (verbose || len(c.Failures) > 0) {
-		fmt.Fprintf(a.Stdout, "      refused: %s\n", visible(c.Diagnosis))
-	}
 }

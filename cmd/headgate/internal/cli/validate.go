@@ -23,6 +23,7 @@ type validateFlags struct {
 	noEnv       bool
 	strict      bool
 	skipUnknown bool
+	dev         bool
 	catalog     bool
 	format      string
 }
@@ -68,6 +69,7 @@ Without folders those of HEADGATE_MANIFESTS are checked.`,
 	f.BoolVar(&o.noEnv, "no-env", false, "put placeholders in the place of <<env.X>> and <<file.PATH>>")
 	f.BoolVar(&o.strict, "strict", false, "warnings count as errors")
 	f.BoolVar(&o.skipUnknown, "skip-unknown", false, "pass over documents of no known kind")
+	f.BoolVar(&o.dev, "dev", false, "check as serve --dev does: loopback addresses and dev-secret are all right")
 	f.BoolVar(&o.catalog, "catalog", false, "check the catalogue in this binary")
 	f.Var(&flagString{&o.format, formatNames}, "format", "how findings are printed (default text)")
 	cmd.RunE = does(func(ctx context.Context, args []string) error {
@@ -98,6 +100,7 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 	if err != nil {
 		return err
 	}
+	s.Dev = s.Dev || o.dev
 	var load snapshot.Options
 	if o.catalog {
 		if load, err = catalogOptions(ctx, s); err != nil {

@@ -40,6 +40,7 @@ test: ## run the tests (PKG=./engine/store/...)
 check: ## all that CI does: format, vet, lint, generated files, modules, tests with the race detector
 	@$(MAKE) --no-print-directory fmt-check vet lint verify modules
 	@$(MAKE) --no-print-directory test TESTFLAGS="-race $(TESTFLAGS)"
+	@$(MAKE) --no-print-directory test PKG=./engine/script TESTFLAGS="-run Bomb $(TESTFLAGS)" # limits of time, which the detector would hide
 
 .PHONY: fmt
 fmt: tools ## format all Go files

@@ -179,6 +179,9 @@ func (j *job) unrouted(ctx context.Context, e pipeline.Effect, ask node.Wait) (f
 	if !ok {
 		return 0, nil
 	}
+	if some, err := j.w.routes(ctx); err != nil || !some {
+		return 0, err
+	}
 	q := store.EventQuery{
 		Provider: ask.For.Provider, Status: store.StatusProcessed, Since: j.c.Run.Event.Time(), Until: ask.Until, Limit: unroutedPage,
 	}

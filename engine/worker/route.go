@@ -21,8 +21,8 @@ type routing struct {
 	told       []telling
 }
 
-// line puts a batch that was just claimed behind those that are being routed. It gives what to wait for where order counts, and what is to be
-// called when the batch is settled.
+// line puts a batch that is about to be claimed behind those that are being routed. It gives what to wait for where order counts, and what
+// is to be called when the batch is settled.
 func (w *Worker) line() (before []chan struct{}, settled func()) {
 	own := make(chan struct{})
 	w.mu.Lock()
@@ -35,6 +35,20 @@ func (w *Worker) line() (before []chan struct{}, settled func()) {
 		defer w.mu.Unlock()
 		w.routing = slices.DeleteFunc(w.routing, func(c chan struct{}) bool { return c == own })
 	}
+}
+
+// routes says whether events are yet to be routed: due, or claimed by this worker.
+func (w *Worker) routes(ctx context.Context) (bool, error) {
+	due, err := w.o.Queue.Due(ctx)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(due.Work, func(d store.Work) bool { return d.Gate == run.RouteGate }) {
+		return true, nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.routing) > 0, nil
 }
 
 // route writes the runs that a batch of events starts. Its tasks share one settlement call, each all-or-nothing; where working them out

@@ -3,7 +3,6 @@ package worker_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -303,13 +302,14 @@ func TestAnEventThatIsRoutedWhileAWaitEndsCounts(t *testing.T) {
 	g.output(g.of(id, "flow"), "Good", `["triggered","order.approved","ann"]`)
 }
 
-// noRouting sees all gates but that of routing.
+// noRouting has no time for routing.
 type noRouting struct{ worker.Queue }
 
-func (n noRouting) Due(ctx context.Context) (store.Due, error) {
-	due, err := n.Queue.Due(ctx)
-	due.Work = slices.DeleteFunc(due.Work, func(w store.Work) bool { return w.Gate == run.RouteGate })
-	return due, err
+func (n noRouting) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, error) {
+	if c.Gate == run.RouteGate {
+		return nil, nil
+	}
+	return n.Queue.Claim(ctx, c)
 }
 
 // routingFirst has events routed right before they are listed.

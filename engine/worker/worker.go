@@ -243,18 +243,23 @@ func (w *Worker) Ended() <-chan struct{} { return w.wake }
 func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 	claimed := 0
 	for _, share := range w.shares(due.Work) {
+		before, settled := []chan struct{}(nil), func() {}
+		if share.gate == run.RouteGate {
+			before, settled = w.line() // before the claim: at no time is an event neither due, nor in line, nor routed
+		}
 		tasks, err := w.claim(ctx, store.Claim{Gate: share.gate, Lane: share.lane, Max: share.max, Lease: w.o.Lease})
 		if err != nil {
+			settled()
 			return claimed, fmt.Errorf("claiming from gate %q: %w", share.gate, err)
 		}
 		if len(tasks) == 0 {
+			settled()
 			continue
 		}
 		claimed += len(tasks)
 		w.hold(tasks)
 		if share.gate == run.RouteGate {
 			w.begin(share.gate, 1)
-			before, settled := w.line()
 			w.work.Go(func() {
 				defer w.end(share.gate, 1, tasks...)
 				defer settled()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Machines hold what isolated languages need for the life of a process: compiled guests, caches, bounds on how many run at once. Each is
@@ -113,13 +114,26 @@ func (m *Machines) slot(key string) (*machine, error) {
 	return k, nil
 }
 
+// patience is how long Close waits for a machine that is being made. Making one cannot be cut short; what is made later closes itself.
+const patience = 2 * time.Second
+
 // Close ends all machines, the last made first; no new one is made afterwards. It may be called more than once.
 func (m *Machines) Close(ctx context.Context) error {
 	m.mu.Lock()
 	order := m.order
 	m.order, m.closed = nil, true
 	m.mu.Unlock()
-	m.ahead.Wait() // each closes what it has made
+	made := make(chan struct{})
+	go func() {
+		m.ahead.Wait()
+		close(made)
+	}()
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-made:
+	case <-limited.Done():
+	}
 	var errs []error
 	for _, k := range slices.Backward(order) {
 		errs = append(errs, k.value.Close(ctx))

@@ -123,10 +123,12 @@ type Run struct {
 	Outcome  Outcome   `json:"outcome,omitempty"` // of a done run
 	Reason   string    `json:"reason,omitempty"`  // of a parked run: a stable code, e.g. "retries_spent"
 	Message  string    `json:"message,omitempty"` // the reason in a sentence, safe to show
-	Version  int64     `json:"version"`           // grows with every settlement
-	Round    int       `json:"round"`             // grows with every retry of a parked run
-	Created  time.Time `json:"created"`
-	Finished time.Time `json:"finished,omitzero"` // done, parked or dropped
+	// Destination is that of the hook whose failure parked the run; "" for others.
+	Destination string    `json:"destination,omitempty"`
+	Version     int64     `json:"version"` // grows with every settlement
+	Round       int       `json:"round"`   // grows with every retry of a parked run
+	Created     time.Time `json:"created"`
+	Finished    time.Time `json:"finished,omitzero"` // done, parked or dropped
 	// Input is the payload of a run that was called or started by hand, instead of the event's; nil for others.
 	Input json.RawMessage `json:"input,omitempty"`
 	// Depth is how many calls lie above the run, at most MaxDepth.
@@ -238,7 +240,9 @@ type Attempt struct {
 	Code        string         `json:"code,omitempty"` // why it was no success: "http_503", "timeout", "refused_by_egress_guard", …
 	Status      int            `json:"status,omitempty"`
 	RetryAfter  time.Duration  `json:"retry_after,omitempty"`
-	Answer      string         `json:"answer,omitempty"` // its first MaxExcerptBytes, secrets scrubbed
+	// Headers are the request's headers that may be shown: never one that holds a secret or a signature.
+	Headers map[string]string `json:"headers,omitempty"`
+	Answer  string            `json:"answer,omitempty"` // its first MaxExcerptBytes, secrets scrubbed
 }
 
 // TaskKind tells what a task waits for.

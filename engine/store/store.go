@@ -16,6 +16,9 @@ var (
 	ErrFenced = errors.New("the task has another holder")
 	// ErrMoved refuses a settlement made for an older version of the run: nothing was changed; fold the record again.
 	ErrMoved = errors.New("the run has moved on")
+	// ErrFailed is wrapped beside ErrUnavailable where the store has failed for good, and only a new start can tell what is durable: asking
+	// again is in vain.
+	ErrFailed = errors.New("the store has failed")
 	// ErrNotFound says that there is no such event, run, gate or revision.
 	ErrNotFound = errors.New("not found")
 	// ErrUnavailable says that nothing can be made durable now (disk full, I/O error, closing). Nothing was half-written.
@@ -43,16 +46,19 @@ type Store interface {
 	// Settle applies each settlement all-or-nothing and gives an error for each in order: nil, ErrFenced, ErrMoved, or ErrNotFound
 	// where the run is gone. The second result is for the whole batch (ErrUnavailable): then nothing of it was applied. A holder
 	// whose lease ran out may still settle as long as no Claim has taken the task back. Within a settlement the order is: the
-	// task is closed or put back, then Routed, NewRuns, Run, Events, Gate, and last what that wakes, RunWait before Wakes.
+	// task is closed or put back, then Routed, NewRuns, Run, Events, Gate, Trip, and last what that wakes, RunWait before Wakes.
 	Settle(ctx context.Context, settlements []Settlement) ([]error, error)
 
 	// Due says which gates and lanes have tasks that are due and that a Claim would hand out, and when the next one will be. It
-	// counts no rows. Paused gates are left out, disabled ones are not (their tasks are claimed in order to park them); so are
-	// tasks that wait for another one of their order key, and those whose run waits for its turn (Task.Held).
+	// counts no rows. Gates that are closed (Gate.Closed: paused, or with an open breaker) are left out, disabled ones are not (their
+	// tasks are claimed in order to park them); so are tasks that wait for another one of their order key, and those whose run waits
+	// for its turn (Task.Held).
 	Due(ctx context.Context) (Due, error)
 
 	// Claim hands out up to Max due tasks of one gate and lane in (due, id) order, each under a lease with a new token; tokens strictly
-	// increase. Of one order key never more than one task is out, over all gates.
+	// increase. Of one order key never more than one task is out, over all gates. A closed gate hands out nothing and is not looked
+	// into. Of a gate whose breaker is half open no more than Max are handed out either: that only one attempt is under way is the
+	// caller's to see to.
 	//
 	// Every Claim first takes back the tasks of all gates whose lease ran out: they are due as before, their Lost has grown by
 	// one, and where the task stands before a hook (HasAttempt) the attempt under way is recorded as unknown and counted in N.
@@ -65,26 +71,56 @@ type Store interface {
 	// Release gives claimed tasks back as they were, due at once and not charged; stale holders are ignored.
 	Release(ctx context.Context, held []Held) error
 
-	// Retry reopens a parked run: round + 1, its failed and skipped steps are removed and one step task with path "" is added in the
-	// retry lane, at the gate "@<pipeline>". It goes on under the revision given, or its own where that is "". The same request id
-	// for the same run twice is once. ErrNoRequest, ErrNotFound, ErrWrongState.
-	Retry(ctx context.Context, request string, id run.ID, revision string) error
+	// Retry reopens a parked run: round + 1, what parked it is removed (it keeps run.Reopened) and one step task with path "" is added in the
+	// lane asked for, at the gate "@<pipeline>". It goes on under the revision given, or its own where that is "". A turn that it kept
+	// (Hold.Keep) it has still. The same request id for the same run twice is once, audit entry and all. ErrNoRequest, ErrNotFound,
+	// ErrWrongState.
+	Retry(ctx context.Context, ask RetryAsk) error
 
 	// Drop ends a parked run for good. The same request id for the same run twice is once. ErrNoRequest, ErrNotFound, ErrWrongState.
-	Drop(ctx context.Context, request string, id run.ID) error
+	Drop(ctx context.Context, ask DropAsk) error
 
 	// Replay adds a route task in the replay lane for each event, with cause {replay, request}. The same request id and event twice is
-	// once. It gives the count added. ErrNoRequest; ErrNotFound where an event is gone: then nothing was added.
-	Replay(ctx context.Context, request string, events []event.ID) (int, error)
+	// once. It gives the count added. ErrNoRequest; ErrNotFound where an event is gone, ErrBodyDropped where its body is: then nothing was
+	// added.
+	Replay(ctx context.Context, ask ReplayAsk) (int, error)
 
 	// Waits gives the groups for which at least one open task waits (Wait.Group) and was not yet woken, in order; "run" is the one of
 	// RunWait. It may be asked for every batch of routed events: a store that may hold many tasks looks at none of them.
 	Waits(ctx context.Context) ([]string, error)
 
-	// Gate gives a gate's row; the zero Gate with its name where none is stored. SetGate writes it; Version must be the stored one
-	// (ErrMoved else) and grows by one.
+	// Gate gives a gate as it stands now (Gate.At); the zero Gate with its name where none is stored. SetGate writes it for a person;
+	// Version must be the stored one (ErrMoved else) and grows by one. Of g.Breaker it heeds one thing: BreakerClosed closes it. Where
+	// By is not zero, an audit entry says what was done (GateAction).
 	Gate(ctx context.Context, name string) (Gate, error)
-	SetGate(ctx context.Context, g Gate) error
+	SetGate(ctx context.Context, g Gate, by By) error
+	// Gates gives every gate that is stored or that tasks wait at, by name. It counts tasks: it is for people and scrapes, not for every
+	// turn of a loop.
+	Gates(ctx context.Context) ([]GateView, error)
+
+	// PutJob stores a job. A new one has Version 0, and its Created is set; where its id is taken, it has been asked for already and
+	// nothing is changed. One that is put again has the Version stored (ErrMoved else; ErrNotFound where it is gone). Version grows by one
+	// and Updated is set; its IDs stay those that it was first put with. Where by is not zero, an audit entry says what was done
+	// (JobAction). Of the jobs that have ended the newest MaxJobs are kept and those of the last JobsKept, and the ids
+	// of the newest MaxNamed.
+	PutJob(ctx context.Context, j Job, by By) error
+	// Job gives a job, or ErrNotFound. Jobs gives first those that may go on, then those that have ended, the newest of each first, all
+	// without IDs; limit is as EventQuery.Limit. JobCounts says how many there are in each state, and reads none.
+	Job(ctx context.Context, id string) (Job, error)
+	Jobs(ctx context.Context, limit int) ([]Job, error)
+	JobCounts(ctx context.Context) (map[JobState]int, error)
+
+	// PutSubscription stores a subscription; Version is as with PutJob, but that an id that is taken gives ErrMoved. Created and Updated
+	// are set. Subscriptions gives all, the first made first. DropSubscription deletes one (ErrNotFound). Where by is not zero, an audit
+	// entry has the action given; that of DropSubscription is ActionDropSubscription.
+	PutSubscription(ctx context.Context, s Subscription, action string, by By) error
+	Subscriptions(ctx context.Context) ([]Subscription, error)
+	DropSubscription(ctx context.Context, id string, by By) error
+
+	// PutAudit adds an entry to the audit log, which sets its ID, At and Digest and bounds its texts (AuditEntry.Chained). Entries are
+	// never changed or pruned. Audit lists them, newest first, with cursors as Events has them.
+	PutAudit(ctx context.Context, e AuditEntry) error
+	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 
 	// PutRevision stores sources under a digest; storing the same digest again only makes it the newest. It is durable on return.
 	PutRevision(ctx context.Context, r Revision) error
@@ -105,13 +141,19 @@ type Store interface {
 	Secrets(ctx context.Context) ([]SealedSecret, error)
 	DropSecrets(ctx context.Context, provider string) error
 
-	// Prune deletes finished events with their runs, bodies, steps and attempts, oldest first and at most max a call, and counts
-	// what it deleted. Kept are events with a task that is open and those of open and parked runs. Delivery keys go within a day
-	// of their window's end. Revisions go that are as old as the events and that no kept run or event names (Run.Revision,
-	// Event.Routes), but never the newest of its kind and name. Rejections go that are as old as the events.
+	// Usage says how much is stored.
+	Usage(ctx context.Context) (Usage, error)
+
+	// Prune deletes what the policy lets go, and counts it: parked runs, then events with all that belongs to them, runs, attempts and
+	// bodies, of each the oldest first, and of all together at most max a call. Kept are accepted events, which nobody has routed yet,
+	// those that wait to be replayed, and those with a run that is open or parked; a parked run stays while its event has an open one.
+	// Delivery keys go within a day of their window's end. Revisions go that are as old as Policy.Events and that no kept run or event
+	// names (Run.Revision, Event.Routes), but never the newest of its kind and name. It deletes a few at a time, so that it can be called
+	// again at once where there is more, and it is cheap where there is nothing to do, however much has to be kept.
 	Prune(ctx context.Context, p Policy, max int) (Pruned, error)
 
-	// Event gives an event without its body; Body its bytes, checked against their checksum (ErrCorrupt).
+	// Event gives an event without its body; Body its bytes, checked against their checksum (ErrCorrupt); ErrBodyDropped where
+	// retention has dropped them.
 	Event(ctx context.Context, id event.ID) (event.Event, error)
 	Body(ctx context.Context, id event.ID) ([]byte, error)
 	// Events lists events, newest first, without bodies. Runs lists runs, the last made first, without Input. Cursors are opaque and
@@ -157,6 +199,8 @@ type Receipt struct {
 	State event.State
 	// Mismatch says that the duplicate's body differs from the first one's.
 	Mismatch bool
+	// Parked is how many runs of the first one are parked when a duplicate comes.
+	Parked int
 }
 
 // Held names a claim.
@@ -185,7 +229,8 @@ type Claimed struct {
 	Reclaimed bool
 	// Gathered is set for a task with Gather.
 	Gathered *Gathered
-	// Corrupt says that the stored body does not match its checksum: Event.Body is nil and must not be sent anywhere.
+	// Corrupt says that the stored body does not match its checksum, or that a part of the record cannot be read: Event.Body is nil, Steps may
+	// lack some, and nothing must be sent anywhere.
 	Corrupt bool
 }
 
@@ -195,7 +240,8 @@ func (c Claimed) Held() Held { return Held{Task: c.Task.ID, Token: c.Task.Token}
 // Settlement is what one holder has done with its task.
 type Settlement struct {
 	Held Held
-	// Routed moves the event from accepted to routed (a route task's settlement).
+	// Routed moves the event from accepted to routed: a settlement that closes the event's own route task, not one that puts it back, nor
+	// that of a replay.
 	Routed bool
 	// Findings, where not empty, replace those of the task's event.
 	Findings []event.Finding
@@ -208,8 +254,12 @@ type Settlement struct {
 	Events []Arrival
 	// Then tells what becomes of the task. The zero Then closes it.
 	Then Then
-	// Gate, where not nil, is written with the rest. Its Version is not checked: the settlement wins.
+	// Barred, where not "", is a gate that must be disabled: where it no longer is, the settlement is refused with ErrMoved.
+	Barred string
+	// Gate, where not nil, is written with the rest, but for its Breaker. Its Version is not checked: the settlement wins.
 	Gate *Gate
+	// Trip, where not nil, opens or closes the breaker of a gate and leaves the rest of it alone.
+	Trip *Trip
 	// Wakes are applied last: each makes the open tasks that wait under its group and key due now, with Task.Woken set; tasks that the
 	// same settlement adds are among them. A task that is claimed meanwhile is due at once when it is put back, whatever Then.In says.
 	// A task is woken once: from then on it waits for nothing but its time, and a second wake changes nothing. To wait again, it is
@@ -247,9 +297,10 @@ type NewRun struct {
 	// run.RateLimited and the steps given, without tasks.
 	Quota *Quota
 	// Holds are turns that the run must have before its tasks may be claimed, taken one after the other in this order (a key that comes
-	// twice counts once); until then its tasks are Held, and what is due meanwhile is due from the moment that it has the last one. A turn
+	// twice counts once), but for those with Order; until then its tasks are Held, and what is due meanwhile is due from the moment that it has the last one. A turn
 	// is given back when the run is no longer open, with the same write, and goes to the one of the runs waiting for it that was made
-	// first. A run that is opened again by Retry takes none.
+	// first; a parked run keeps those that it has and that say Keep, until it is done, dropped or pruned. A run that is opened again by
+	// Retry takes none.
 	Holds []Hold
 	// Drop says that a run which would have to wait for a turn is stored as done and limited instead, with the reason
 	// run.ConcurrencyLimited, as above.
@@ -269,6 +320,11 @@ type Quota struct {
 type Hold struct {
 	Key string
 	Max int
+	// Order says that the turn is for the sake of order: the run queues up for it when it is made, whatever else it waits for, so that
+	// runs have the turn in the order in which they were made. Holds with Order come before others.
+	Order bool
+	// Keep says that the turn is not given back while the run is parked, so that what comes behind it waits for what becomes of it.
+	Keep bool
 }
 
 // RunDelta moves a run on.
@@ -281,6 +337,8 @@ type RunDelta struct {
 	Outcome run.Outcome
 	Reason  string
 	Message string
+	// Destination is that of a hook whose failure parked the run (its gate); "" for others.
+	Destination string
 	// Steps are added; a step of the same path replaces the earlier one.
 	Steps    []run.Step
 	Attempts []run.Attempt
@@ -340,7 +398,7 @@ type Then struct {
 type Due struct {
 	Work []Work
 	// Next is how long until the next task becomes due, or the next lease runs out, that is not so now; negative where there is
-	// none. Paused gates are left out.
+	// none. A gate that is closed until a known time counts from then on, one that somebody must resume does not.
 	Next time.Duration
 	// Oldest is how long the oldest task of Work has been due; 0 where nothing is due.
 	Oldest time.Duration
@@ -351,25 +409,8 @@ type Work struct {
 	Gate     string
 	Lane     run.Lane
 	Disabled bool // the gate is disabled: its tasks are to be parked
-}
-
-// GateState tells whether tasks pass a gate.
-type GateState string
-
-// The states of a gate.
-const (
-	GateOpen     GateState = "open"
-	GatePaused   GateState = "paused"   // tasks wait
-	GateDisabled GateState = "disabled" // tasks are parked
-)
-
-// Gate is what a destination's tasks must pass.
-type Gate struct {
-	Name    string    `json:"name"`
-	State   GateState `json:"state"`
-	Reason  string    `json:"reason,omitempty"`
-	Since   time.Time `json:"since,omitzero"`
-	Version int64     `json:"version"`
+	// Probe says that the gate's breaker is half open: one attempt at a time may find out whether the destination is back.
+	Probe bool
 }
 
 // Revision is a set of sources under a digest.
@@ -390,29 +431,22 @@ type RevisionFile struct {
 	Data []byte
 }
 
-// Policy is what Prune may delete.
-type Policy struct {
-	// Events is the age from which finished events go; 0 keeps all.
-	Events time.Duration
-}
-
-// Pruned counts what Prune deleted.
-type Pruned struct{ Events, Runs, Keys, Revisions, Rejections int }
-
 // EventQuery filters Events. Zero fields do not filter.
 type EventQuery struct {
-	Provider string
-	Name     string
+	Provider string `json:"provider,omitempty"`
+	Name     string `json:"event,omitempty"`
 	// Status is an event state, or "processed" for accepted and routed.
-	Status string
+	Status string `json:"status,omitempty"`
 	// Request is an X-Request-Id, Received the millisecond of Event.Received. No index helps with them: Since and Until should bound what
 	// is looked at.
-	Request  string
-	Received time.Time
-	Since    time.Time
-	Until    time.Time
-	Limit    int // default 50, at most 1000
-	Cursor   string
+	Request  string    `json:"request,omitempty"`
+	Received time.Time `json:"received,omitzero"`
+	Since    time.Time `json:"since,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+	// Ascending lists from the oldest on, instead of from the newest; a cursor belongs to one direction.
+	Ascending bool   `json:"ascending,omitempty"`
+	Limit     int    `json:"limit,omitempty"` // default 50, at most 1000
+	Cursor    string `json:"cursor,omitempty"`
 }
 
 // EventPage is a page of events; Next is "" at the end.
@@ -423,13 +457,22 @@ type EventPage struct {
 
 // RunQuery filters Runs. Zero fields do not filter.
 type RunQuery struct {
-	Event    event.ID
-	Pipeline string
-	State    run.State
-	Outcome  run.Outcome
-	Since    time.Time
-	Limit    int // default 50, at most 1000
-	Cursor   string
+	Event    event.ID    `json:"event,omitzero"`
+	Pipeline string      `json:"pipeline,omitempty"`
+	State    run.State   `json:"state,omitempty"`
+	Outcome  run.Outcome `json:"outcome,omitempty"`
+	// Reason and Destination are those of parked runs (Run.Reason, Run.Destination).
+	Reason      string `json:"reason,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	// Cause and Ref are those of Run.Cause: with "replay" and a job's id, the runs that it made.
+	Cause run.CauseKind `json:"cause,omitempty"`
+	Ref   string        `json:"ref,omitempty"`
+	Since time.Time     `json:"since,omitzero"`
+	Until time.Time     `json:"until,omitzero"`
+	// Ascending lists from the first made on, instead of from the last; a cursor belongs to one direction.
+	Ascending bool   `json:"ascending,omitempty"`
+	Limit     int    `json:"limit,omitempty"` // default 50, at most 1000
+	Cursor    string `json:"cursor,omitempty"`
 }
 
 // RunPage is a page of runs; Next is "" at the end.
@@ -447,8 +490,8 @@ type RunRecord struct {
 }
 
 // Ledger is the account of requests and runs. Each term is a counter of its own, written in the commit it counts:
-// requests recorded = processed + duplicate + ignored + quarantined; runs made = open + completed + filtered + limited + parked +
-// dropped + pruned.
+// requests recorded = processed + duplicate + ignored + quarantined + rejected; runs made = open + completed + filtered + limited +
+// parked + dropped + pruned.
 type Ledger struct {
 	Requests RequestTerms        `json:"requests"`
 	Runs     map[string]RunTerms `json:"runs"` // by pipeline
@@ -461,7 +504,8 @@ type RequestTerms struct {
 	Duplicate   int64 `json:"duplicate"`
 	Ignored     int64 `json:"ignored"`
 	Quarantined int64 `json:"quarantined"`
-	Pruned      int64 `json:"pruned"` // of the recorded events, how many retention has deleted since
+	Rejected    int64 `json:"rejected"` // those that PutRejections recorded, by their Count
+	Pruned      int64 `json:"pruned"`   // of the recorded events, how many retention has deleted since
 }
 
 // RunTerms counts the runs of one pipeline.

@@ -104,7 +104,9 @@ func (q *EventQuery) Newest() event.ID {
 func (q *RunQuery) Matches(r *run.Run) bool {
 	return (q.Event == 0 || q.Event == r.Event) && (q.Pipeline == "" || q.Pipeline == r.Pipeline) &&
 		(q.State == "" || q.State == r.State) && (q.Outcome == "" || q.Outcome == r.Outcome) &&
-		(q.Since.IsZero() || !r.Created.Before(q.Since))
+		(q.Reason == "" || q.Reason == r.Reason) && (q.Destination == "" || q.Destination == r.Destination) &&
+		(q.Cause == "" || q.Cause == r.Cause.Kind) && (q.Ref == "" || q.Ref == r.Cause.Ref) &&
+		(q.Since.IsZero() || !r.Created.Before(q.Since)) && (q.Until.IsZero() || r.Created.Before(q.Until))
 }
 
 // Term gives the term that counts runs of that state and outcome.
@@ -128,7 +130,7 @@ func (t *RunTerms) Term(s run.State, o run.Outcome) *int64 {
 
 // Balanced says whether the requests add up.
 func (t *RequestTerms) Balanced() bool {
-	return t.Recorded == t.Processed+t.Duplicate+t.Ignored+t.Quarantined
+	return t.Recorded == t.Processed+t.Duplicate+t.Ignored+t.Quarantined+t.Rejected
 }
 
 // Balanced says whether the runs add up.
@@ -145,12 +147,13 @@ func (q *Quota) Period(now time.Time) (start, end time.Time) {
 	return start, start.Add(q.Per)
 }
 
-// Turns gives the holds of a run, each key once: at its first place, with its last bound.
+// Turns gives the holds of a run, each key once: at its first place, with its last bound, kept where any of them is.
 func (n *NewRun) Turns() []Hold {
 	var out []Hold
 	for _, h := range n.Holds {
 		h.Max = max(h.Max, 1)
 		if i := slices.IndexFunc(out, func(o Hold) bool { return o.Key == h.Key }); i >= 0 {
+			h.Keep, h.Order = h.Keep || out[i].Keep, h.Order || out[i].Order
 			out[i] = h
 			continue
 		}

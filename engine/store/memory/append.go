@@ -44,7 +44,7 @@ func (s *Store) append(now time.Time, a *store.Arrival) store.Receipt {
 		}
 		return store.Receipt{
 			ID: first.id, Duplicate: true, State: first.state,
-			Mismatch: first.size != e.BodySize || first.crc != e.BodyCRC,
+			Mismatch: first.size != e.BodySize || first.crc != e.BodyCRC, Parked: s.parked(first.id),
 		}
 	}
 
@@ -71,4 +71,14 @@ func (s *Store) append(now time.Time, a *store.Arrival) store.Receipt {
 		})
 	}
 	return store.Receipt{ID: e.ID, State: e.State}
+}
+
+// parked counts the parked runs of an event.
+func (s *Store) parked(id event.ID) (n int) {
+	for _, row := range s.runs {
+		if row.run.Event == id && row.run.State == run.Parked {
+			n++
+		}
+	}
+	return n
 }

@@ -23,8 +23,26 @@ type turnsRow struct {
 	waits  []*runRow
 }
 
+// hold is a turn that a run must have; keep says that it keeps it while it is parked, ordered that it waits for it from its beginning.
+type hold struct {
+	key           string
+	keep, ordered bool
+	state         turnState
+}
+
+// turnState tells how far a run is with a turn.
+type turnState int
+
+const (
+	turnLater turnState = iota // it has not come to it
+	turnAwaited
+	turnHad
+)
+
 // held says that the run waits for a turn.
-func (r *runRow) held() bool { return r.turn < len(r.holds) }
+func (r *runRow) held() bool {
+	return slices.ContainsFunc(r.holds, func(h hold) bool { return h.state != turnHad })
+}
 
 // limit applies the quota and the holds of a run that begins: it is stored as done where they do not let it.
 func (s *Store) limit(now time.Time, row *runRow, n *store.NewRun) {
@@ -42,8 +60,9 @@ func (s *Store) limit(now time.Time, row *runRow, n *store.NewRun) {
 	}
 	full := false
 	var keys []string
+	var holds []hold
 	for _, h := range n.Turns() {
-		keys = append(keys, h.Key)
+		keys, holds = append(keys, h.Key), append(holds, hold{key: h.Key, keep: h.Keep, ordered: h.Order})
 		t := s.turns[h.Key]
 		if t == nil {
 			t = &turnsRow{}
@@ -61,7 +80,7 @@ func (s *Store) limit(now time.Time, row *runRow, n *store.NewRun) {
 	for _, key := range keys {
 		s.turns[key].wanted++
 	}
-	row.holds = keys
+	row.holds = holds
 	if q != nil {
 		used.n++
 		s.quotas[q.Key] = used
@@ -69,15 +88,22 @@ func (s *Store) limit(now time.Time, row *runRow, n *store.NewRun) {
 	s.take(row)
 }
 
-// take takes the turns that are free, in order, up to one that a new run must wait for. Where one is free, nobody waits for it.
+// take takes the turns that are free, in order, up to one that a new run must wait for: of those for the sake of order it waits for all at
+// once. Where a turn is free, nobody waits for it.
 func (s *Store) take(row *runRow) {
-	for ; row.held(); row.turn++ {
-		t := s.turns[row.holds[row.turn]]
-		if len(t.has) >= t.max {
-			t.wait(row)
+	waits := false
+	for i := range row.holds {
+		h := &row.holds[i]
+		if waits && !h.ordered {
 			return
 		}
-		t.has = append(t.has, row)
+		t := s.turns[h.key]
+		if len(t.has) < t.max {
+			t.has, h.state = append(t.has, row), turnHad
+			continue
+		}
+		t.wait(row)
+		h.state, waits = turnAwaited, true
 	}
 }
 
@@ -98,11 +124,11 @@ func (s *Store) grant(now time.Time, keys ...string) {
 		row := t.waits[0]
 		t.waits = slices.Delete(t.waits, 0, 1)
 		t.has = append(t.has, row)
-		row.turn++
-		if row.held() {
-			next := row.holds[row.turn]
-			s.turns[next].wait(row)
-			keys = append(keys, next)
+		if next, wait := row.got(keys[0]); wait {
+			if next != "" {
+				s.turns[next].wait(row)
+				keys = append(keys, next)
+			}
 			continue
 		}
 		for _, task := range row.tasks {
@@ -117,16 +143,42 @@ func (s *Store) grant(now time.Time, keys ...string) {
 	}
 }
 
-// giveBack gives back the turns of a run that is open no longer.
-func (s *Store) giveBack(now time.Time, row *runRow) {
-	keys := row.holds
-	row.holds, row.turn = nil, 0
-	for _, key := range keys {
-		t := s.turns[key]
+// got notes that the run has a turn. It gives whether it must wait for more, and the key of the one that it comes to now, "" where it waits
+// for it already.
+func (r *runRow) got(key string) (next string, wait bool) {
+	for i := range r.holds {
+		if r.holds[i].key == key {
+			r.holds[i].state = turnHad
+		}
+	}
+	if slices.ContainsFunc(r.holds, func(h hold) bool { return h.state == turnAwaited }) {
+		return "", true
+	}
+	for i := range r.holds {
+		if h := &r.holds[i]; h.state == turnLater {
+			h.state = turnAwaited
+			return h.key, true
+		}
+	}
+	return "", false
+}
+
+// giveBack gives back the turns of a run that is open no longer; one that is parked keeps those that it has and is to keep.
+func (s *Store) giveBack(now time.Time, row *runRow, parked bool) {
+	var kept []hold
+	var keys []string
+	for _, h := range row.holds {
+		if parked && h.keep && h.state == turnHad {
+			kept = append(kept, h)
+			continue
+		}
+		keys = append(keys, h.key)
+		t := s.turns[h.key]
 		is := func(r *runRow) bool { return r == row }
 		t.wanted--
 		t.has, t.waits = slices.DeleteFunc(t.has, is), slices.DeleteFunc(t.waits, is)
 	}
+	row.holds = kept
 	s.grant(now, slices.Clone(keys)...)
 	s.forgetTurns(keys)
 }

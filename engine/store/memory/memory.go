@@ -37,7 +37,8 @@ type Store struct {
 	lastRun   int64
 
 	events   map[event.ID]*event.Event
-	order    []event.ID // ascending
+	bodiless map[event.ID]bool // those whose body was dropped
+	order    []event.ID        // ascending
 	keys     map[deliveryKey]keyRow
 	runs     map[run.ID]*runRow
 	runOrder []*runRow // in the order they were made
@@ -61,6 +62,10 @@ type Store struct {
 	lastRejection event.ID
 	rejections    []store.Rejection // ascending
 	secrets       []store.SealedSecret
+
+	jobs          []store.Job // in the order they were made
+	subscriptions []store.Subscription
+	audit         []store.AuditEntry // ascending
 }
 
 var _ store.Store = (*Store)(nil)
@@ -81,8 +86,7 @@ type runRow struct {
 	steps    []run.Step
 	attempts []run.Attempt
 	tasks    []*taskRow // the open ones, in the order they were made
-	holds    []string   // the turns that it must have, while it is open
-	turn     int        // how many of them it has
+	holds    []hold     // the turns that it must have, while it is open, or keeps, while it is parked
 }
 
 type taskRow struct {
@@ -120,6 +124,7 @@ func New(o Options) *Store {
 		now:       o.Now,
 		changed:   make(chan struct{}, 1),
 		events:    map[event.ID]*event.Event{},
+		bodiless:  map[event.ID]bool{},
 		keys:      map[deliveryKey]keyRow{},
 		runs:      map[run.ID]*runRow{},
 		requests:  map[requestKey]bool{},

@@ -1,43 +1,39 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/store"
 )
 
 // Retry implements store.Store.
-func (s *Store) Retry(ctx context.Context, request string, id run.ID, revision string) error {
-	return s.unpark(ctx, requestKey{what: "retry", request: request, run: id}, func(now time.Time, row *runRow) {
+func (s *Store) Retry(ctx context.Context, ask store.RetryAsk) error {
+	return s.unpark(ctx, requestKey{what: "retry", request: ask.Request, run: ask.Run}, ask.By, store.ActionRetry, func(now time.Time, row *runRow) {
 		r := &row.run
-		r.State, r.Outcome, r.Reason, r.Message, r.Finished = run.Open, "", "", "", time.Time{}
+		r.State, r.Outcome, r.Reason, r.Message, r.Destination, r.Finished = run.Open, "", "", "", "", time.Time{}
 		r.Round++
-		if revision != "" {
-			r.Revision = revision
-		}
-		row.steps = slices.DeleteFunc(slices.Clone(row.steps), func(st run.Step) bool {
-			return st.State == run.StepFailed || st.State == run.StepSkipped
-		})
+		r.Revision = cmp.Or(ask.Revision, r.Revision)
+		row.steps = run.Reopened(row.steps)
 		s.enqueue(run.Task{
-			Kind: run.TaskStep, Event: r.Event, Run: r.ID, Gate: "@" + r.Pipeline, Lane: run.LaneRetry, Due: now,
+			Kind: run.TaskStep, Event: r.Event, Run: r.ID, Gate: "@" + r.Pipeline, Lane: cmp.Or(ask.Lane, run.LaneRetry), Due: now,
 		})
 	})
 }
 
 // Drop implements store.Store.
-func (s *Store) Drop(ctx context.Context, request string, id run.ID) error {
-	return s.unpark(ctx, requestKey{what: "drop", request: request, run: id}, func(now time.Time, row *runRow) {
+func (s *Store) Drop(ctx context.Context, ask store.DropAsk) error {
+	return s.unpark(ctx, requestKey{what: "drop", request: ask.Request, run: ask.Run}, ask.By, store.ActionDrop, func(now time.Time, row *runRow) {
 		row.run.State, row.run.Finished = run.Dropped, now
-		s.wake(now, store.Wake{Wait: store.RunWait(id), Event: id.Event})
+		s.giveBack(now, row, false)
+		s.wake(now, store.Wake{Wait: store.RunWait(ask.Run), Event: ask.Run.Event})
 	})
 }
 
-func (s *Store) unpark(ctx context.Context, key requestKey, change func(now time.Time, row *runRow)) error {
+func (s *Store) unpark(ctx context.Context, key requestKey, by store.By, action string, change func(now time.Time, row *runRow)) error {
 	now, unlock, err := s.open(ctx)
 	if err != nil {
 		return err
@@ -57,6 +53,9 @@ func (s *Store) unpark(ctx context.Context, key requestKey, change func(now time
 		return fmt.Errorf("run %s is %s, not parked: %w", key.run, row.run.State, store.ErrWrongState)
 	}
 	s.requests[key] = true
+	if e, ok := by.Entry(action, key.run.String(), store.UnparkDetail(&row.run)); ok {
+		s.chain(now, e)
+	}
 	s.countState(&row.run, -1)
 	change(now, row)
 	row.run.Version++
@@ -65,62 +64,37 @@ func (s *Store) unpark(ctx context.Context, key requestKey, change func(now time
 }
 
 // Replay implements store.Store.
-func (s *Store) Replay(ctx context.Context, request string, events []event.ID) (int, error) {
+func (s *Store) Replay(ctx context.Context, ask store.ReplayAsk) (int, error) {
 	now, unlock, err := s.open(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer unlock()
-	if request == "" {
+	if ask.Request == "" {
 		return 0, store.ErrNoRequest
 	}
-	for _, id := range events {
+	for _, id := range ask.Events {
 		if s.events[id] == nil {
 			return 0, fmt.Errorf("event %s: %w", id, store.ErrNotFound)
 		}
+		if s.bodyDropped(id) && !s.requests[requestKey{what: "replay", request: ask.Request, event: id}] {
+			return 0, fmt.Errorf("event %s: %w", id, store.ErrBodyDropped)
+		}
 	}
 	added := 0
-	for _, id := range events {
-		key := requestKey{what: "replay", request: request, event: id}
+	for _, id := range ask.Events {
+		key := requestKey{what: "replay", request: ask.Request, event: id}
 		if s.requests[key] {
 			continue
 		}
 		s.requests[key] = true
 		s.enqueue(run.Task{
-			Kind: run.TaskRoute, Event: id, Cause: run.Cause{Kind: run.Replay, Ref: request},
+			Kind: run.TaskRoute, Event: id, Cause: run.Cause{Kind: run.Replay, Ref: ask.Request},
 			Gate: run.RouteGate, Lane: run.LaneReplay, Due: now,
 		})
 		added++
 	}
 	return added, nil
-}
-
-// Gate implements store.Store.
-func (s *Store) Gate(ctx context.Context, name string) (store.Gate, error) {
-	_, unlock, err := s.open(ctx)
-	if err != nil {
-		return store.Gate{}, err
-	}
-	defer unlock()
-	g := s.gates[name]
-	g.Name = name
-	return g, nil
-}
-
-// SetGate implements store.Store.
-func (s *Store) SetGate(ctx context.Context, g store.Gate) error {
-	_, unlock, err := s.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if s.gates[g.Name].Version != g.Version {
-		return store.ErrMoved
-	}
-	g.Version++
-	s.gates[g.Name] = g
-	s.signal()
-	return nil
 }
 
 // PutRevision implements store.Store.

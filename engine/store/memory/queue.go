@@ -120,19 +120,28 @@ func (s *Store) Due(ctx context.Context) (store.Due, error) {
 	defer unlock()
 	d := store.Due{Next: -1}
 	has := map[queueKey]bool{}
-	next := func(at time.Time) {
+	// next notes when a task may be had that is not to be had now: not before its gate opens.
+	next := func(row *taskRow, at time.Time) {
+		until, closed := s.gates[row.task.Gate].Closed(now)
+		if closed && until.IsZero() {
+			return
+		}
+		if until.After(at) {
+			at = until
+		}
 		if wait := at.Sub(now); d.Next < 0 || wait < d.Next {
 			d.Next = wait
 		}
 	}
 	due := func(row *taskRow) {
+		if _, closed := s.gates[row.task.Gate].Closed(now); closed {
+			next(row, now)
+			return
+		}
 		has[queueKey{row.task.Gate, row.task.Lane}] = true
 		d.Oldest = max(d.Oldest, now.Sub(row.task.Due))
 	}
-	for k, rows := range s.queues {
-		if s.gates[k.gate].State == store.GatePaused {
-			continue
-		}
+	for _, rows := range s.queues {
 		seen := map[string]bool{}
 		for _, row := range rows {
 			if row.task.Held || s.blocked(row) || seen[row.task.Order] {
@@ -140,23 +149,24 @@ func (s *Store) Due(ctx context.Context) (store.Due, error) {
 			}
 			seen[row.task.Order] = row.task.Order != ""
 			if row.task.Due.After(now) {
-				next(row.task.Due)
+				next(row, row.task.Due)
 				break
 			}
 			due(row)
 		}
 	}
 	for _, row := range s.held {
-		switch {
-		case s.gates[row.task.Gate].State == store.GatePaused:
-		case row.lease.After(now):
-			next(row.lease)
-		default:
+		if row.lease.After(now) {
+			next(row, row.lease)
+		} else {
 			due(row)
 		}
 	}
 	for k := range has {
-		d.Work = append(d.Work, store.Work{Gate: k.gate, Lane: k.lane, Disabled: s.gates[k.gate].State == store.GateDisabled})
+		g := s.gates[k.gate].At(now)
+		d.Work = append(d.Work, store.Work{
+			Gate: k.gate, Lane: k.lane, Disabled: g.State == store.GateDisabled, Probe: g.Breaker.State == store.BreakerHalfOpen,
+		})
 	}
 	slices.SortFunc(d.Work, func(a, b store.Work) int {
 		if c := strings.Compare(a.Gate, b.Gate); c != 0 {
@@ -180,7 +190,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, erro
 	}
 	defer unlock()
 	s.takeBack(now, false)
-	if s.gates[c.Gate].State == store.GatePaused {
+	if _, closed := s.gates[c.Gate].Closed(now); closed {
 		return nil, nil
 	}
 	var taken []*taskRow

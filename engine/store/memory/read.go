@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"maps"
 	"slices"
 
@@ -37,6 +38,9 @@ func (s *Store) Body(ctx context.Context, id event.ID) ([]byte, error) {
 	if e == nil {
 		return nil, fmt.Errorf("event %s: %w", id, store.ErrNotFound)
 	}
+	if s.bodyDropped(id) {
+		return nil, fmt.Errorf("event %s: %w", id, store.ErrBodyDropped)
+	}
 	if !intact(e) {
 		return nil, fmt.Errorf("event %s: %w", id, store.ErrCorrupt)
 	}
@@ -45,7 +49,7 @@ func (s *Store) Body(ctx context.Context, id event.ID) ([]byte, error) {
 
 // Events implements store.Store.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage, error) {
-	before, err := store.ParseCursor(q.Cursor)
+	place, err := store.ParseCursor(q.Cursor)
 	if err != nil {
 		return store.EventPage{}, err
 	}
@@ -56,8 +60,8 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 	defer unlock()
 	var page store.EventPage
 	limit := store.PageSize(q.Limit)
-	for _, id := range slices.Backward(s.order) {
-		if q.Cursor != "" && int64(id) >= before {
+	for _, id := range inOrder(s.order, q.Ascending) {
+		if q.Cursor != "" && !beyond(int64(id), place, q.Ascending) {
 			continue
 		}
 		e := s.events[id]
@@ -71,6 +75,22 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 		page.Events = append(page.Events, withoutBody(e))
 	}
 	return page, nil
+}
+
+// inOrder walks a list from its first, or from its last on.
+func inOrder[T any](list []T, ascending bool) iter.Seq2[int, T] {
+	if ascending {
+		return slices.All(list)
+	}
+	return slices.Backward(list)
+}
+
+// beyond says that a place comes after a cursor's.
+func beyond(place, cursor int64, ascending bool) bool {
+	if ascending {
+		return place > cursor
+	}
+	return place < cursor
 }
 
 // Tail implements store.Store.
@@ -119,7 +139,7 @@ func (s *Store) Run(ctx context.Context, id run.ID) (store.RunRecord, error) {
 
 // Runs implements store.Store.
 func (s *Store) Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error) {
-	before, err := store.ParseCursor(q.Cursor)
+	place, err := store.ParseCursor(q.Cursor)
 	if err != nil {
 		return store.RunPage{}, err
 	}
@@ -131,8 +151,8 @@ func (s *Store) Runs(ctx context.Context, q store.RunQuery) (store.RunPage, erro
 	var page store.RunPage
 	var last int64
 	limit := store.PageSize(q.Limit)
-	for _, row := range slices.Backward(s.runOrder) {
-		if q.Cursor != "" && row.seq >= before || !q.Matches(&row.run) {
+	for _, row := range inOrder(s.runOrder, q.Ascending) {
+		if q.Cursor != "" && !beyond(row.seq, place, q.Ascending) || !q.Matches(&row.run) {
 			continue
 		}
 		if len(page.Runs) == limit {

@@ -19,7 +19,10 @@ func (s *Store) PutRejections(ctx context.Context, rejections []store.Rejection)
 	defer unlock()
 	for _, r := range rejections {
 		s.lastRejection = store.NextID(now, s.lastRejection)
-		s.rejections = append(s.rejections, r.Bounded(s.lastRejection, now))
+		r = r.Bounded(s.lastRejection, now)
+		s.rejections = append(s.rejections, r)
+		s.ledger.Requests.Recorded += int64(r.Count)
+		s.ledger.Requests.Rejected += int64(r.Count)
 	}
 	s.rejections = slices.Delete(s.rejections, 0, max(len(s.rejections)-store.MaxRejections, 0))
 	return nil

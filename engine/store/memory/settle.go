@@ -42,11 +42,14 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 			return store.ErrMoved
 		}
 	}
+	if st.Barred != "" && s.gates[st.Barred].State != store.GateDisabled {
+		return store.ErrMoved
+	}
 
 	ended := map[run.ID]bool{} // the runs that are open no longer
 	var awaited []run.ID       // the runs that new tasks wait for
 	s.after(now, row, st.Then)
-	if st.Routed {
+	if st.Routed && !st.Then.Again && row.task.Cause.Kind != run.Replay {
 		if e := s.events[row.task.Event]; e != nil && e.State == event.Accepted {
 			e.State = event.Routed
 		}
@@ -66,9 +69,12 @@ func (s *Store) settle(now time.Time, st *store.Settlement) error {
 		s.append(now, &st.Events[i])
 	}
 	if st.Gate != nil {
-		g := *st.Gate
-		g.Version = s.gates[g.Name].Version + 1
-		s.gates[g.Name] = g
+		s.gates[st.Gate.Name] = st.Gate.Written(s.gates[st.Gate.Name], now)
+	}
+	if st.Trip != nil {
+		if g, changed := st.Trip.Apply(s.gates[st.Trip.Gate], now); changed {
+			s.gates[g.Name] = g
+		}
 	}
 	for id := range ended {
 		s.wake(now, store.Wake{Wait: store.RunWait(id), Event: id.Event})
@@ -136,7 +142,7 @@ func (s *Store) move(now time.Time, row *runRow, d *store.RunDelta, ended map[ru
 	r := &row.run
 	s.countState(r, -1)
 	r.State = cmp.Or(d.State, run.Open)
-	r.Outcome, r.Reason, r.Message = d.Outcome, d.Reason, d.Message
+	r.Outcome, r.Reason, r.Message, r.Destination = d.Outcome, d.Reason, d.Message, d.Destination
 	r.Version++
 	row.steps = replaceSteps(row.steps, d.Steps)
 	row.attempts = append(row.attempts, d.Attempts...)
@@ -150,7 +156,7 @@ func (s *Store) move(now time.Time, row *runRow, d *store.RunDelta, ended map[ru
 	for _, t := range slices.Clone(row.tasks) {
 		s.remove(t)
 	}
-	s.giveBack(now, row)
+	s.giveBack(now, row, r.State == run.Parked)
 	s.endBatches(r.ID)
 }
 

@@ -161,6 +161,7 @@ func (w *writer) append(now time.Time, a *arrival) (store.Receipt, error) {
 	default:
 		w.count(processed, "", 1)
 	}
+	w.count(bodyBytes, "", int64(len(e.Body)))
 	w.tx.uses[routes]++
 	w.tx.events++
 	if a.Route {
@@ -185,9 +186,17 @@ func (w *writer) duplicate(a *arrival, first seen, err error) (store.Receipt, er
 		return store.Receipt{}, err
 	}
 	w.count(duplicate, "", 1)
-	_, _, err = w.exec("UPDATE events SET duplicates = duplicates + 1 WHERE id = ?", int64(first.event))
-	return store.Receipt{
+	if _, _, err := w.exec("UPDATE events SET duplicates = duplicates + 1 WHERE id = ?", int64(first.event)); err != nil {
+		return store.Receipt{}, err
+	}
+	receipt := store.Receipt{
 		ID: first.event, Duplicate: true, State: word(eventStates(), int64(first.state)),
 		Mismatch: first.size != len(a.Event.Body) || first.crc != a.crc,
-	}, err
+	}
+	if w.parked > 0 {
+		var parked int64
+		parked, err = w.c.one("SELECT count(*) FROM runs WHERE event = ? AND +state = ?", int64(first.event), code(runStates(), run.Parked))
+		receipt.Parked = int(parked)
+	}
+	return receipt, err
 }

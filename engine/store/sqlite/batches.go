@@ -60,9 +60,9 @@ func (w *writer) gather(now time.Time, who int64, id run.ID, t *store.NewTask) (
 
 // hurry makes the task due that leads a full batch.
 func (w *writer) hurry(now time.Time, leader int64, path string, batch int64) error {
-	var id, ord int64
-	found, err := w.c.first(func(r row) error { id, ord = r.int(0), r.int(1); return nil },
-		"SELECT id, ord FROM tasks WHERE run = ? AND run > 0 AND path = ? AND batch = ?", leader, path, batch)
+	var id, ord, queue int64
+	found, err := w.c.first(func(r row) error { id, ord, queue = r.int(0), r.int(1), r.int(2); return nil },
+		"SELECT id, ord, queue FROM tasks WHERE run = ? AND run > 0 AND path = ? AND batch = ?", leader, path, batch)
 	if err != nil || !found {
 		return err
 	}
@@ -70,6 +70,7 @@ func (w *writer) hurry(now time.Time, leader int64, path string, batch int64) er
 	if _, _, err := w.exec("UPDATE tasks SET due = min(due, ?) WHERE id = ?", nano(now), id); err != nil {
 		return err
 	}
+	w.ready(queue, nano(now))
 	return w.reorder(ord)
 }
 

@@ -109,7 +109,7 @@ func BenchmarkDue(b *testing.B) {
 	if _, err := s.Settle(b.Context(), []store.Settlement{{Held: c[0].Held(), NewRuns: []store.NewRun{{Run: r, Tasks: tasks}}}}); err != nil {
 		b.Fatal(err)
 	}
-	if err := s.SetGate(b.Context(), store.Gate{Name: "paused", State: store.GatePaused}); err != nil {
+	if err := s.SetGate(b.Context(), store.Gate{Name: "paused", State: store.GatePaused}, store.By{}); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -118,6 +118,79 @@ func BenchmarkDue(b *testing.B) {
 			b.Fatalf("%d gates due, %v", len(d.Work), err)
 		}
 	}
+}
+
+// BenchmarkDueWithManyGates asks what is due, with one gate that has work beside 10,000 others: whose one task is due in an hour, whose
+// breaker is open, or that are paused.
+func BenchmarkDueWithManyGates(b *testing.B) {
+	for _, kind := range []string{"later", "open-breaker", "paused"} {
+		b.Run(kind, func(b *testing.B) {
+			s := benchStore(b)
+			gates := manyGates(b, s, 10_000, map[bool]time.Duration{true: time.Hour}[kind == "later"])
+			for i := 0; kind != "later" && i < len(gates); i += 500 {
+				if kind == "paused" {
+					for _, gate := range gates[i : i+500] {
+						if err := s.SetGate(b.Context(), store.Gate{Name: gate, State: store.GatePaused}, store.By{}); err != nil {
+							b.Fatal(err)
+						}
+					}
+					continue
+				}
+				c := claimOne(b, s, "busy", 500)
+				trips := make([]store.Settlement, len(c))
+				for n := range c {
+					trips[n] = store.Settlement{Held: c[n].Held(), Then: store.Then{Again: true}, Trip: &store.Trip{Gate: gates[i+n], Open: true, In: time.Hour, Trips: 1}}
+				}
+				if _, err := s.Settle(b.Context(), trips); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				d, err := s.Due(b.Context())
+				if err != nil || len(d.Work) != 1 || d.Work[0].Gate != "busy" || d.Next < 0 != (kind == "paused") {
+					b.Fatalf("got %d gates, next in %s, %v", len(d.Work), d.Next, err)
+				}
+			}
+		})
+	}
+}
+
+// manyGates puts a task at each of n gates, due after a while, and 500 at the gate "busy", due now; it gives the n.
+func manyGates(b testing.TB, s *sqlite.Store, n int, in time.Duration) (gates []string) {
+	b.Helper()
+	if _, err := s.Append(b.Context(), []store.Arrival{benchArrival(nil, rand.Uint64())}); err != nil {
+		b.Fatal(err)
+	}
+	c := claimOne(b, s, run.RouteGate, 1)
+	st := store.Settlement{Held: c[0].Held(), Routed: true}
+	put := func(gate string, in time.Duration) {
+		cause := run.Cause{Kind: run.Call, Ref: fmt.Sprint(len(st.NewRuns))}
+		st.NewRuns = append(st.NewRuns, store.NewRun{
+			Run:   run.Run{ID: run.NewID(c[0].Event.ID, "p", cause), Event: c[0].Event.ID, Pipeline: "p", Revision: "r", Cause: cause, Version: 1},
+			Tasks: []store.NewTask{{Kind: run.TaskStep, Path: "Tell", Gate: gate, Lane: run.LaneLive, In: in}},
+		})
+	}
+	for i := range n {
+		gates = append(gates, fmt.Sprint("gate/", i))
+		put(gates[i], in)
+	}
+	for range 500 {
+		put("busy", 0)
+	}
+	if errs, err := s.Settle(b.Context(), []store.Settlement{st}); err != nil || errs[0] != nil {
+		b.Fatal(errs, err)
+	}
+	return gates
+}
+
+// claimOne claims up to so many tasks of a gate, and wants some.
+func claimOne(b testing.TB, s *sqlite.Store, gate string, most int) []store.Claimed {
+	b.Helper()
+	c, err := s.Claim(b.Context(), store.Claim{Gate: gate, Lane: run.LaneLive, Max: most, Lease: time.Hour})
+	if err != nil || len(c) == 0 {
+		b.Fatalf("claiming from %s gave %d, %v", gate, len(c), err)
+	}
+	return c
 }
 
 // BenchmarkTurns ends runs of which eight may be open at once, with 20,000 others waiting for their turn, and each gives its turn on.

@@ -187,6 +187,7 @@ func (w *writer) lose(now time.Time, t *taskRow) error {
 	if _, _, err := w.exec("UPDATE tasks SET stage = 0, lost = lost + 1, n = ?, first = ?, back = 1 WHERE id = ?", n, first, t.id); err != nil {
 		return err
 	}
+	w.ready(t.queue, t.due)
 	return w.reorder(t.ord)
 }
 

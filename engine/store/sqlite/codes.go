@@ -32,6 +32,10 @@ func gateStates() []store.GateState {
 	return []store.GateState{"", store.GateOpen, store.GatePaused, store.GateDisabled}
 }
 
+func breakerStates() []store.BreakerState {
+	return []store.BreakerState{store.BreakerClosed, store.BreakerOpen}
+}
+
 // code gives a word's index; a word that is in no list is a mistake of the program and gets the first place.
 func code[T comparable](list []T, word T) int64 { return int64(max(slices.Index(list, word), 0)) }
 

@@ -9,7 +9,8 @@
 // Rows are lean: ids are integers that grow, so that inserts append; names are interned; what lists never filter by is one JSON
 // column beside the body, which has a checksum. Delivery ids are kept in memory until they can be moved to their table many at a time
 // (keys.go). What a settlement adds to a run is one appended row; reading a run folds them. Of an order key's tasks only the first
-// of each queue can be found by a claim (writer.reorder).
+// of each queue can be found by a claim (writer.reorder). Where each queue begins is known in memory, so that what waits for later, or
+// before a closed gate, is not looked at to tell what is due (heads.go): whoever makes a task ready, or due earlier, calls writer.ready.
 //
 // What a run waits for is found from the side that it comes from: the groups that are waited for are counted in memory, a wake finds its
 // tasks by an index, and a run that ends finds the next of each of its turns by another (limits.go). Tasks of a run that has not got its

@@ -179,25 +179,3 @@ func (k *keys) detach(w *writer, id event.ID, h hash) error {
 	}
 	return nil
 }
-
-// prune deletes delivery ids whose window has ended, at most limit from the table, and counts them.
-func (k *keys) prune(w *writer, now time.Time, limit int) (int, error) {
-	t, n := nano(now), 0
-	for _, m := range []map[hash]seen{k.current, k.frozen} {
-		for h, s := range m {
-			if s.expires <= t {
-				delete(m, h) // not undone: an id whose window has ended is as good as none
-				n++
-			}
-		}
-	}
-	today := t / int64(day)
-	if len(k.days) == 0 || k.days[0] >= today {
-		return n, nil
-	}
-	changed, _, err := w.exec("DELETE FROM keys WHERE (day, h1, h2) IN (SELECT day, h1, h2 FROM keys WHERE day < ? LIMIT ?)", today, limit)
-	if err != nil {
-		return 0, err
-	}
-	return n + int(changed), k.readDays(w.c)
-}

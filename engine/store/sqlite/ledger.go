@@ -18,6 +18,7 @@ const (
 	duplicate   = "requests.duplicate"
 	ignored     = "requests.ignored"
 	quarantined = "requests.quarantined"
+	rejected    = "requests.rejected"
 	gone        = "requests.pruned"
 
 	made   = "made"
@@ -36,6 +37,13 @@ func (w *writer) count(name, pipeline string, n int64) { w.tx.ledger[term{name, 
 
 // recount moves a run from one term to another; "" is none.
 func (w *writer) recount(pipeline, from, to string) {
+	if from != to && (from == string(run.Parked) || to == string(run.Parked)) {
+		before := w.parked
+		w.undo(func() { w.parked = before })
+		if w.parked++; from == string(run.Parked) {
+			w.parked -= 2
+		}
+	}
 	if from != "" {
 		w.count(from, pipeline, -1)
 	}
@@ -47,11 +55,14 @@ func (s *Store) Ledger(ctx context.Context) (store.Ledger, error) {
 	l := store.Ledger{Runs: map[string]store.RunTerms{}}
 	requests := map[string]*int64{
 		recorded: &l.Requests.Recorded, processed: &l.Requests.Processed, duplicate: &l.Requests.Duplicate,
-		ignored: &l.Requests.Ignored, quarantined: &l.Requests.Quarantined, gone: &l.Requests.Pruned,
+		ignored: &l.Requests.Ignored, quarantined: &l.Requests.Quarantined, rejected: &l.Requests.Rejected, gone: &l.Requests.Pruned,
 	}
 	err := s.read(ctx, func(v *view) error {
 		return v.c.query(func(r row) error {
 			name, pipeline, n := r.text(0), r.text(1), r.int(2)
+			if name == bodyBytes {
+				return nil
+			}
 			if into, ok := requests[name]; ok {
 				*into = n
 				return nil

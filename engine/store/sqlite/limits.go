@@ -88,24 +88,27 @@ func (w *writer) want(row int64, n int, h *store.Hold) error {
 	if _, _, err := w.exec("INSERT INTO holds (key, max, held, wanted) VALUES (?, ?, 0, 1) ON CONFLICT DO UPDATE SET wanted = wanted + 1", h.Key, h.Max); err != nil {
 		return err
 	}
-	_, _, err := w.exec("INSERT INTO turns (run, n, hold, state) SELECT ?, ?, id, 0 FROM holds WHERE key = ?", row, n, h.Key)
+	_, _, err := w.exec("INSERT INTO turns (run, n, hold, state, keep, ordered) SELECT ?, ?, id, 0, ?, ? FROM holds WHERE key = ?", row, n, h.Keep, h.Order, h.Key)
 	return err
 }
 
-// take takes the turns of a new run that are free, up to one that it must wait for. Where one is free, nobody waits for it.
+// take takes the turns of a new run that are free, up to one that it must wait for: of those for the sake of order it waits for all at once.
+// Where a turn is free, nobody waits for it.
 func (w *writer) take(who int64) (held bool, err error) {
 	for n := int64(0); ; n++ {
 		var hold int64
-		free := false
-		found, err := w.c.first(func(r row) error { hold, free = r.int(0), r.int(1) != 0; return nil },
-			"SELECT h.id, h.held < h.max FROM turns t JOIN holds h ON h.id = t.hold WHERE t.run = ? AND t.n = ?", who, n)
-		if err != nil || !found {
-			return false, err
+		var free, ordered bool
+		found, err := w.c.first(func(r row) error { hold, free, ordered = r.int(0), r.int(1) != 0, r.int(2) != 0; return nil },
+			"SELECT h.id, h.held < h.max, t.ordered FROM turns t JOIN holds h ON h.id = t.hold WHERE t.run = ? AND t.n = ?", who, n)
+		switch {
+		case err != nil || !found || held && !ordered:
+			return held, err
+		case free:
+			err = w.have(who, n, hold)
+		default:
+			held, err = true, w.waitForTurn(who, n)
 		}
-		if !free {
-			return true, w.waitForTurn(who, n)
-		}
-		if err := w.have(who, n, hold); err != nil {
+		if err != nil {
 			return false, err
 		}
 	}
@@ -142,32 +145,42 @@ func (w *writer) grant(now time.Time, holds ...int64) error {
 		if err := w.have(next, n, hold); err != nil {
 			return err
 		}
-		later, err := w.c.one("SELECT hold FROM turns WHERE run = ? AND n = ?", next, n+1)
+		later, err := w.nextTurn(now, next)
 		if err != nil {
 			return err
 		}
-		if later == 0 {
-			err = w.letGo(now, next)
-		} else {
+		if later != 0 {
 			holds = append(holds, later)
-			err = w.waitForTurn(next, n+1)
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
+// nextTurn lets a run that has got a turn wait for its next one, and gives its hold; 0 where it waits already, or has all and is let go.
+func (w *writer) nextTurn(now time.Time, who int64) (hold int64, err error) {
+	var n int64
+	waits := false
+	found, err := w.c.first(func(r row) error { n, hold, waits = r.int(0), r.int(1), r.int(2) == 1; return nil },
+		"SELECT n, hold, state FROM turns WHERE run = ? AND state < 2 ORDER BY state DESC, n LIMIT 1", who)
+	switch {
+	case err != nil || waits:
+		return 0, err
+	case !found:
+		return 0, w.letGo(now, who)
+	}
+	return hold, w.waitForTurn(who, n)
+}
+
 // letGo lets the tasks of a run be claimed that has all its turns.
-func (w *writer) letGo(now time.Time, row int64) error {
-	orders, err := w.ordersOf(row)
+func (w *writer) letGo(now time.Time, who int64) error {
+	orders, err := w.ordersOf(who)
 	if err != nil {
 		return err
 	}
 	w.tx.touched = true
-	if _, _, err := w.exec("UPDATE tasks SET stage = CASE WHEN ord IS NULL THEN 0 ELSE 2 END, due = max(due, ?) WHERE run = ? AND run > 0 AND stage = 3",
-		nano(now), row); err != nil {
+	if err := w.change(func(r row) error { w.ready(r.int(0), r.int(1)); return nil },
+		`UPDATE tasks SET stage = CASE WHEN ord IS NULL THEN 0 ELSE 2 END, due = max(due, ?) WHERE run = ? AND run > 0 AND stage = 3
+		RETURNING queue, due`, nano(now), who); err != nil {
 		return err
 	}
 	for _, ord := range orders {
@@ -186,10 +199,14 @@ func (w *writer) held(row int64, tasks []store.NewTask) (bool, error) {
 	return w.c.exists("SELECT 1 FROM turns WHERE run = ? AND state < 2", row)
 }
 
-// giveBack gives back the turns of a run that is open no longer.
-func (w *writer) giveBack(now time.Time, who int64) error {
+// giveBack gives back the turns of a run that is open no longer; one that is parked keeps those that it has and is to keep.
+func (w *writer) giveBack(now time.Time, who int64, parked bool) error {
 	if !w.limited {
 		return nil
+	}
+	given := "run = ?"
+	if parked {
+		given = "run = ? AND NOT (keep AND state = 2)"
 	}
 	type turn struct{ hold, had int64 }
 	var turns []turn
@@ -200,10 +217,10 @@ func (w *writer) giveBack(now time.Time, who int64) error {
 		}
 		turns = append(turns, t)
 		return nil
-	}, "SELECT hold, state FROM turns WHERE run = ? ORDER BY n", who); err != nil || len(turns) == 0 {
+	}, "SELECT hold, state FROM turns WHERE "+given+" ORDER BY n", who); err != nil || len(turns) == 0 {
 		return err
 	}
-	if _, _, err := w.exec("DELETE FROM turns WHERE run = ?", who); err != nil {
+	if _, _, err := w.exec("DELETE FROM turns WHERE "+given, who); err != nil {
 		return err
 	}
 	for _, t := range turns {

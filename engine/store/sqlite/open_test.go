@@ -66,21 +66,29 @@ func TestAFileOfANewerVersionIsRefused(t *testing.T) {
 	}
 }
 
+// newest is the schema that this version writes.
+const newest = 4
+
+// asOlder stops a store and starts another over the file that an older version would have written.
+func asOlder(t *testing.T, s *sqlite.Store, schema int) *sqlite.Store {
+	t.Helper()
+	stop(t, s)
+	path := filepath.Join(t.TempDir(), "headgate.db")
+	if err := sqlite.Older(s.Info().Path, path, schema); err != nil {
+		t.Fatal(err)
+	}
+	s = started(t, sqlite.Options{Path: path})
+	if i := s.Info(); i.Schema != newest {
+		t.Errorf("the file has schema %d, want %d", i.Schema, newest)
+	}
+	return s
+}
+
 func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
 	t.Parallel()
 	s := started(t, sqlite.Options{})
 	got := <-appendLater(t.Context(), s, arrival("old"))
-	toSchemaTwo(t, s)
-	for _, sql := range []string{"DROP TABLE rejections", "DROP TABLE secrets", "DROP TABLE findings", "PRAGMA user_version = 1"} {
-		if err := s.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	stop(t, s)
-	s = started(t, sqlite.Options{Path: s.Info().Path})
-	if i := s.Info(); i.Schema != 3 {
-		t.Errorf("the file has schema %d, want 3", i.Schema)
-	}
+	s = asOlder(t, s, 1)
 	if e, err := s.Event(t.Context(), got.receipts[0].ID); err != nil || e.BodySize != len("old") || e.Findings != nil {
 		t.Errorf("the old event is %+v, %v", e, err)
 	}
@@ -92,17 +100,67 @@ func TestAFileOfSchemaOneIsBroughtUpToDateWithItsEvents(t *testing.T) {
 	}
 }
 
-// toSchemaTwo takes away what schema 3 has added.
-func toSchemaTwo(t *testing.T, s *sqlite.Store) {
-	t.Helper()
-	for _, sql := range []string{
-		"DROP INDEX tasks_wait", "ALTER TABLE tasks DROP COLUMN wait", "ALTER TABLE tasks DROP COLUMN wkey", "ALTER TABLE tasks DROP COLUMN woken",
-		"ALTER TABLE tasks DROP COLUMN batch", "DROP TABLE quotas", "DROP TABLE holds", "DROP TABLE turns", "DROP TABLE batches", "DROP TABLE items",
-		"PRAGMA user_version = 2",
-	} {
-		if err := s.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
+// TestAFileOfSchemaThreeIsBroughtUpToDateWithItsRuns has a paused gate, a run that waits for a turn, replayed runs, a parked one and a
+// rejection that was not counted in the file.
+func TestAFileOfSchemaThreeIsBroughtUpToDateWithItsRuns(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{})
+	ctx := t.Context()
+	got := <-appendLater(ctx, s, arrival("old"))
+	id := got.receipts[0].ID
+	c := claimAt(t, s, run.RouteGate, 1)[0]
+	holds := []store.Hold{{Key: "slot", Max: 1}}
+	tell := []store.NewTask{{Kind: run.TaskStep, Path: "Tell", Gate: "g"}}
+	begin := func(pipeline string, cause run.Cause, state run.State) store.NewRun {
+		return store.NewRun{
+			Run:   run.Run{ID: run.NewID(id, pipeline, cause), Pipeline: pipeline, Cause: cause, State: state, Reason: "why"},
+			Tasks: tell, Holds: holds,
 		}
+	}
+	live, replayed := run.Cause{Kind: run.Live}, run.Cause{Kind: run.Replay, Ref: "job"}
+	first, second := begin("p", live, run.Open), begin("q", live, run.Open)
+	parked := begin("p", replayed, run.Parked)
+	settleAll(t, s, store.Settlement{Held: c.Held(), Routed: true, NewRuns: []store.NewRun{first, second, parked}})
+	if err := s.SetGate(ctx, store.Gate{Name: "g", State: store.GatePaused, Reason: "a person"}, store.By{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Exec(ctx, "INSERT INTO rejections (id, provider, code, request, doc) VALUES (1, 'acme', 'c', 'r', '{}')"); err != nil {
+		t.Fatal(err)
+	}
+	s = asOlder(t, s, 3)
+	l, err := s.Ledger(ctx)
+	if err != nil || !l.Requests.Balanced() || l.Requests.Recorded != 1 || l.Requests.Rejected != 0 {
+		t.Errorf("the ledger is %+v, %v", l.Requests, err)
+	}
+	if err := s.PutRejections(ctx, []store.Rejection{{Code: "invalid_signature", Count: 5}}); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = s.Ledger(ctx); err != nil || !l.Requests.Balanced() || l.Requests.Recorded != 6 || l.Requests.Rejected != 5 {
+		t.Errorf("the ledger is %+v, %v after five more were refused", l.Requests, err)
+	}
+	g, err := s.Gate(ctx, "g")
+	if want := (store.Gate{Name: "g", State: store.GatePaused, Reason: "a person", Breaker: store.Breaker{State: store.BreakerClosed}, Version: 1}); err != nil || g != want {
+		t.Errorf("the gate is %+v, %v, want %+v", g, err, want)
+	}
+	page, err := s.Runs(ctx, store.RunQuery{Cause: run.Replay, Ref: "job", State: run.Parked, Reason: "why"})
+	if err != nil || len(page.Runs) != 1 || page.Runs[0].ID != parked.Run.ID || page.Runs[0].Destination != "" {
+		t.Errorf("the runs of the replay are %+v, %v", page.Runs, err)
+	}
+	if err := s.SetGate(ctx, store.Gate{Name: "g", State: store.GateOpen, Version: 1}, store.By{Who: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []run.ID{first.Run.ID, second.Run.ID} { // the turn that was had before is given on
+		claimed := claimAt(t, s, "g", 10)
+		if len(claimed) != 1 || claimed[0].Run.ID != want {
+			t.Fatalf("claimed %+v, want the task of %s", claimed, want)
+		}
+		settleAll(t, s, store.Settlement{Held: claimed[0].Held(), Run: &store.RunDelta{ID: want, State: run.Parked}})
+	}
+	if err := s.Drop(ctx, store.DropAsk{Request: "r", Run: parked.Run.ID, By: store.By{Who: "ada"}}); err != nil {
+		t.Error(err)
+	}
+	if audit, err := s.Audit(ctx, store.AuditQuery{}); err != nil || len(audit.Entries) != 2 {
+		t.Errorf("the audit log is %+v, %v, want two entries", audit, err)
 	}
 }
 
@@ -126,9 +184,7 @@ func TestAFileOfSchemaTwoIsBroughtUpToDateWithItsTasks(t *testing.T) {
 		return claimed
 	}
 	claim(1)
-	toSchemaTwo(t, s)
-	stop(t, s)
-	s = started(t, sqlite.Options{Path: s.Info().Path})
+	s = asOlder(t, s, 2)
 	claimed := claim(10)
 	if len(claimed) != 2 || claimed[0].Task.Lost != 1 || claimed[1].Task.Order != "k" {
 		t.Fatalf("claimed %+v, want the one that was out and the first of the order key", claimed)
@@ -179,7 +235,7 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 func TestInfoTellsWhatTheFileIsLike(t *testing.T) {
 	t.Parallel()
 	i := started(t, sqlite.Options{}).Info()
-	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != 3 || !filepath.IsAbs(i.Path) {
+	if i.Kind != "sqlite" || i.FileSystem == "" || i.Schema != newest || !filepath.IsAbs(i.Path) {
 		t.Errorf("got %+v", i)
 	}
 }

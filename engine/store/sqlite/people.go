@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -11,48 +12,53 @@ import (
 )
 
 // Retry implements store.Store.
-func (s *Store) Retry(ctx context.Context, request string, id run.ID, revision string) error {
+func (s *Store) Retry(ctx context.Context, ask store.RetryAsk) error {
 	reset, err := document(addition{Reset: true})
 	if err != nil {
 		return err
 	}
-	return s.unpark(ctx, "retry", request, id, func(w *writer, now time.Time, r *runState) error {
+	return s.unpark(ctx, "retry", ask.Request, ask.Run, ask.By, store.ActionRetry, func(w *writer, now time.Time, r *runState) error {
 		digest := r.revision
-		if revision != "" {
+		if ask.Revision != "" {
 			var err error
-			if digest, err = w.name(revision); err != nil {
+			if digest, err = w.name(ask.Revision); err != nil {
 				return err
 			}
 		}
 		w.tx.uses[r.revision]--
 		w.tx.uses[digest]++
-		if _, _, err := w.exec(`UPDATE runs SET state = ?, outcome = 0, reason = '', message = '', finished = 0, round = round + 1, version = version + 1,
-			additions = additions + 1, revision = ? WHERE id = ?`, code(runStates(), run.Open), digest, r.row); err != nil {
+		if _, _, err := w.exec(`UPDATE runs SET state = ?, outcome = 0, reason = '', message = '', destination = 0, finished = 0, round = round + 1,
+			version = version + 1, additions = additions + 1, revision = ? WHERE id = ?`, code(runStates(), run.Open), digest, r.row); err != nil {
 			return err
 		}
 		if err := w.add(r.row, r.additions, reset); err != nil {
 			return err
 		}
 		w.recount(r.pipeline, string(run.Parked), string(run.Open))
-		return w.enqueue(now, newTask{kind: run.TaskStep, event: id.Event, run: r.row, gate: "@" + r.pipeline, lane: run.LaneRetry})
+		return w.enqueue(now, newTask{
+			kind: run.TaskStep, event: ask.Run.Event, run: r.row, gate: "@" + r.pipeline, lane: cmp.Or(ask.Lane, run.LaneRetry),
+		})
 	})
 }
 
 // Drop implements store.Store.
-func (s *Store) Drop(ctx context.Context, request string, id run.ID) error {
-	return s.unpark(ctx, "drop", request, id, func(w *writer, now time.Time, r *runState) error {
+func (s *Store) Drop(ctx context.Context, ask store.DropAsk) error {
+	return s.unpark(ctx, "drop", ask.Request, ask.Run, ask.By, store.ActionDrop, func(w *writer, now time.Time, r *runState) error {
 		w.recount(r.pipeline, string(run.Parked), string(run.Dropped))
 		if _, _, err := w.exec("UPDATE runs SET state = ?, finished = ?, version = version + 1 WHERE id = ?", code(runStates(), run.Dropped), nano(now), r.row); err != nil {
+			return err
+		}
+		if err := w.giveBack(now, r.row, false); err != nil {
 			return err
 		}
 		if err := w.endBatches(r.row); err != nil {
 			return err
 		}
-		return w.wakeRun(now, id)
+		return w.wakeRun(now, ask.Run)
 	})
 }
 
-func (s *Store) unpark(ctx context.Context, what, request string, id run.ID, change func(*writer, time.Time, *runState) error) error {
+func (s *Store) unpark(ctx context.Context, what, request string, id run.ID, by store.By, action string, change func(*writer, time.Time, *runState) error) error {
 	if request == "" {
 		return store.ErrNoRequest
 	}
@@ -78,12 +84,31 @@ func (s *Store) unpark(ctx context.Context, what, request string, id run.ID, cha
 		if err := w.remember(id.Event, r.row, what, request); err != nil {
 			return err
 		}
+		if err := w.unpark(r.row); err != nil {
+			return err
+		}
+		if by != (store.By{}) {
+			if err := w.auditUnpark(now, by, action, &r); err != nil {
+				return err
+			}
+		}
 		return change(w, now, &r)
 	})
 	if err != nil {
 		return err
 	}
 	return refused
+}
+
+// auditUnpark notes who asked for a retry or a drop, and of what.
+func (w *writer) auditUnpark(now time.Time, by store.By, action string, r *runState) error {
+	v := view{c: w.c, names: w.names}
+	runs, _, err := v.runs("SELECT "+runColumns+" FROM runs r WHERE r.id = ?", r.row)
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	e, _ := by.Entry(action, r.id.String(), store.UnparkDetail(&runs[0]))
+	return w.chain(now, e)
 }
 
 // asked says whether a request was made before.
@@ -97,15 +122,15 @@ func (w *writer) remember(ev event.ID, row int64, what, request string) error {
 }
 
 // Replay implements store.Store.
-func (s *Store) Replay(ctx context.Context, request string, events []event.ID) (int, error) {
-	if request == "" {
+func (s *Store) Replay(ctx context.Context, ask store.ReplayAsk) (int, error) {
+	if ask.Request == "" {
 		return 0, store.ErrNoRequest
 	}
 	added := 0
 	var refused error
 	err := s.submit(ctx, 0, func(w *writer, now time.Time) error {
 		added, refused = 0, nil
-		for _, id := range events {
+		for _, id := range ask.Events {
 			found, err := w.c.exists("SELECT 1 FROM events WHERE id = ?", int64(id))
 			if err != nil {
 				return err
@@ -114,20 +139,28 @@ func (s *Store) Replay(ctx context.Context, request string, events []event.ID) (
 				refused = fmt.Errorf("event %s: %w", id, store.ErrNotFound)
 				return nil
 			}
+			if dropped, err := w.c.bodyDropped(int64(id)); err != nil {
+				return err
+			} else if dropped {
+				if again, err := w.asked(id, 0, "replay", ask.Request); err != nil || !again {
+					refused = fmt.Errorf("event %s: %w", id, store.ErrBodyDropped)
+					return err
+				}
+			}
 		}
-		for _, id := range events {
-			again, err := w.asked(id, 0, "replay", request)
+		for _, id := range ask.Events {
+			again, err := w.asked(id, 0, "replay", ask.Request)
 			if err != nil {
 				return err
 			}
 			if again {
 				continue
 			}
-			if err := w.remember(id, 0, "replay", request); err != nil {
+			if err := w.remember(id, 0, "replay", ask.Request); err != nil {
 				return err
 			}
 			if err := w.enqueue(now, newTask{
-				kind: run.TaskRoute, event: id, cause: run.Cause{Kind: run.Replay, Ref: request}, gate: run.RouteGate, lane: run.LaneReplay,
+				kind: run.TaskRoute, event: id, cause: run.Cause{Kind: run.Replay, Ref: ask.Request}, gate: run.RouteGate, lane: run.LaneReplay,
 			}); err != nil {
 				return err
 			}

@@ -34,6 +34,9 @@ func (s *Store) Body(ctx context.Context, id event.ID) (body []byte, err error) 
 		e := event.Event{ID: id}
 		found, err := v.c.first(func(r row) error {
 			body, e.BodySize, e.BodyCRC = r.bytes(0), int(r.int(1)), uint32(r.int(2))
+			if isDropped(r[0]) {
+				return fmt.Errorf("event %s: %w", id, store.ErrBodyDropped)
+			}
 			return nil
 		},
 			"SELECT b.body, e.size, e.crc FROM events e JOIN bodies b ON b.event = e.id WHERE e.id = ?", int64(id))
@@ -53,6 +56,8 @@ func (s *Store) Body(ctx context.Context, id event.ID) (body []byte, err error) 
 type where struct {
 	conditions []string
 	args       []any
+	// first and last are the rows between which a list of runs lies.
+	first, last int64
 }
 
 func (w *where) add(condition string, args ...any) {
@@ -67,20 +72,32 @@ func (w *where) sql() string {
 	return " WHERE " + strings.Join(w.conditions, " AND ")
 }
 
+// direction orders a list.
+func direction(ascending bool) string {
+	if ascending {
+		return ""
+	}
+	return " DESC"
+}
+
 const named = " = (SELECT id FROM names WHERE name = ?)"
 
 // Events implements store.Store.
 func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage, error) {
-	before, err := store.ParseCursor(q.Cursor)
+	place, err := store.ParseCursor(q.Cursor)
 	if err != nil {
 		return store.EventPage{}, err
 	}
-	until := int64(q.Newest())
-	if q.Cursor != "" {
-		until = min(until, before)
+	from, until := int64(q.Oldest()), int64(q.Newest())
+	switch {
+	case q.Cursor == "":
+	case q.Ascending:
+		from = max(from, place+1)
+	default:
+		until = min(until, place)
 	}
 	var w where
-	w.add("e.id >= ?", int64(q.Oldest()))
+	w.add("e.id >= ?", from)
 	w.add("e.id < ?", until)
 	if q.Provider != "" {
 		w.add("e.provider"+named, q.Provider)
@@ -109,7 +126,7 @@ func (s *Store) Events(ctx context.Context, q store.EventQuery) (store.EventPage
 	limit := store.PageSize(q.Limit)
 	var page store.EventPage
 	err = s.readLong(ctx, func(v *view) error {
-		page.Events, err = v.list("SELECT "+eventColumns+" FROM events e JOIN bodies b ON b.event = e.id"+w.sql()+" ORDER BY e.id DESC LIMIT ?", append(w.args, limit+1)...)
+		page.Events, err = v.list("SELECT "+eventColumns+" FROM events e JOIN bodies b ON b.event = e.id"+w.sql()+" ORDER BY e.id"+direction(q.Ascending)+" LIMIT ?", append(w.args, limit+1)...)
 		return err
 	})
 	if err == nil && len(page.Events) > limit {
@@ -157,7 +174,10 @@ func (s *Store) Run(ctx context.Context, id run.ID) (out store.RunRecord, err er
 			return err
 		}
 		if r := records[rows[0]]; r != nil {
-			out = *r
+			out = r.RunRecord
+			if r.damaged {
+				runs[0].Message = strings.TrimPrefix(runs[0].Message+"; "+damaged, "; ")
+			}
 		}
 		runs[0].Input = out.Run.Input
 		out.Run = runs[0]
@@ -176,83 +196,4 @@ func (s *Store) Run(ctx context.Context, id run.ID) (out store.RunRecord, err er
 		return nil
 	})
 	return out, err
-}
-
-// Runs implements store.Store.
-func (s *Store) Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error) {
-	before, err := store.ParseCursor(q.Cursor)
-	if err != nil {
-		return store.RunPage{}, err
-	}
-	var w where
-	if q.Cursor != "" {
-		w.add("r.id < ?", before)
-	}
-	if q.Event != 0 {
-		w.add("r.event = ?", int64(q.Event))
-	}
-	if q.Pipeline != "" {
-		w.add("r.pipeline"+named, q.Pipeline)
-	}
-	if q.State != "" {
-		if !slices.Contains(runStates(), q.State) {
-			return store.RunPage{}, nil
-		}
-		if q.State == run.Open || q.State == run.Parked {
-			w.add("r.state IN (0, 2)") // in words of the index of unfinished runs
-		}
-		w.add("r.state = ?", code(runStates(), q.State))
-	}
-	if q.Outcome != "" {
-		if !slices.Contains(outcomes(), q.Outcome) {
-			return store.RunPage{}, nil
-		}
-		w.add("r.outcome = ?", code(outcomes(), q.Outcome))
-	}
-	limit := store.PageSize(q.Limit)
-	var page store.RunPage
-	var rows []int64
-	err = s.readLong(ctx, func(v *view) error {
-		if !q.Since.IsZero() {
-			// Runs are made in the order of their rows, by a clock that does not go back: from the first of them on.
-			first, err := v.firstRun(nano(q.Since))
-			if err != nil {
-				return err
-			}
-			w.add("r.id >= ?", first)
-		}
-		page.Runs, rows, err = v.runs("SELECT "+runColumns+" FROM runs r"+w.sql()+" ORDER BY r.id DESC LIMIT ?", append(w.args, limit+1)...)
-		return err
-	})
-	if err == nil && len(page.Runs) > limit {
-		page.Runs, page.Next = page.Runs[:limit], store.FormatCursor(rows[limit-1])
-	}
-	return page, err
-}
-
-// firstRun finds the first run made at a time or later, by halving.
-func (v *view) firstRun(created int64) (int64, error) {
-	low, err := v.c.one("SELECT min(id) FROM runs")
-	if err != nil {
-		return 0, err
-	}
-	high, err := v.c.one("SELECT max(id) FROM runs")
-	if err != nil {
-		return 0, err
-	}
-	for high++; low < high; {
-		middle, c := low+(high-low)/2, int64(0)
-		id := int64(0)
-		found, err := v.c.first(func(r row) error { id, c = r.int(0), r.int(1); return nil },
-			"SELECT id, created FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT 1", middle, high)
-		switch {
-		case err != nil:
-			return 0, err
-		case !found || c >= created:
-			high = middle
-		default:
-			low = id + 1
-		}
-	}
-	return low, nil
 }

@@ -30,6 +30,8 @@ func (s *Store) PutRejections(ctx context.Context, rejections []store.Rejection)
 				return err
 			}
 			w.rejections++
+			w.count(recorded, "", int64(r.Count))
+			w.count(rejected, "", int64(r.Count))
 		}
 		if over := w.rejections - store.MaxRejections; over > 0 {
 			changed, _, err := w.exec("DELETE FROM rejections WHERE id IN (SELECT id FROM rejections ORDER BY id LIMIT ?)", over)

@@ -12,25 +12,24 @@ import (
 
 // runState is what the writer must know of a run.
 type runState struct {
-	row, revision, version, additions int64
-	id                                run.ID
-	pipeline                          string
-	state                             run.State
-	outcome                           run.Outcome
+	row, pipelineID, revision, version, additions int64
+	id                                            run.ID
+	pipeline                                      string
+	state                                         run.State
+	outcome                                       run.Outcome
 }
 
 func (w *writer) runState(id run.ID) (runState, bool, error) {
 	s := runState{id: id}
-	pipeline := int64(0)
 	found, err := w.c.first(func(r row) error {
-		s.row, pipeline, s.revision, s.version, s.additions = r.int(0), r.int(1), r.int(2), r.int(3), r.int(4)
+		s.row, s.pipelineID, s.revision, s.version, s.additions = r.int(0), r.int(1), r.int(2), r.int(3), r.int(4)
 		s.state, s.outcome = word(runStates(), r.int(5)), word(outcomes(), r.int(6))
 		return nil
 	}, "SELECT id, pipeline, revision, version, additions, state, outcome FROM runs WHERE event = ? AND key = ?", int64(id.Event), int64(id.Key))
 	if err != nil || !found {
 		return s, false, err
 	}
-	s.pipeline, err = w.names.word(w.c, pipeline)
+	s.pipeline, err = w.names.word(w.c, s.pipelineID)
 	return s, true, err
 }
 
@@ -58,6 +57,10 @@ func (w *writer) beginRun(now time.Time, n *store.NewRun, doc, info []byte) erro
 	if err != nil {
 		return err
 	}
+	destination, err := w.destination(r.Destination)
+	if err != nil {
+		return err
+	}
 	finished, additions := int64(0), 0
 	if r.State != run.Open {
 		finished = nano(now)
@@ -66,9 +69,9 @@ func (w *writer) beginRun(now time.Time, n *store.NewRun, doc, info []byte) erro
 		additions = 1
 	}
 	changed, _, err := w.exec(`INSERT INTO runs (id, event, key, pipeline, revision, state, outcome, version, round, now, created, finished,
-		additions, reason, message, info) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		additions, reason, message, info, destination) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		w.lastRun+1, int64(r.ID.Event), int64(r.ID.Key), pipeline, revision, code(runStates(), r.State), code(outcomes(), r.Outcome),
-		r.Version, r.Round, nano(r.Now), nano(now), finished, additions, r.Reason, r.Message, info)
+		r.Version, r.Round, nano(r.Now), nano(now), finished, additions, r.Reason, r.Message, info, destination)
 	if err != nil || changed == 0 {
 		return err
 	}
@@ -76,6 +79,16 @@ func (w *writer) beginRun(now time.Time, n *store.NewRun, doc, info []byte) erro
 	row := w.lastRun
 	if err := w.add(row, 0, doc); err != nil {
 		return err
+	}
+	if r.Cause.Kind == run.Replay {
+		if _, _, err := w.exec("INSERT INTO replays (run, ref) VALUES (?, ?)", row, r.Cause.Ref); err != nil {
+			return err
+		}
+	}
+	if r.State == run.Parked {
+		if err := w.park(row, pipeline, destination, r.Reason); err != nil {
+			return err
+		}
 	}
 	w.recount(r.Pipeline, "", made)
 	w.recount(r.Pipeline, "", standing(r.State, r.Outcome))
@@ -110,9 +123,19 @@ func (w *writer) move(now time.Time, r *runState, d *store.RunDelta, doc []byte)
 	if doc != nil {
 		additions++
 	}
-	if _, _, err := w.exec(`UPDATE runs SET state = ?, outcome = ?, reason = ?, message = ?, version = version + 1, finished = ?, additions = ? WHERE id = ?`,
-		code(runStates(), state), code(outcomes(), d.Outcome), d.Reason, d.Message, finished, additions, r.row); err != nil {
+	destination, err := w.destination(d.Destination)
+	if err != nil {
 		return err
+	}
+	if _, _, err := w.exec(`UPDATE runs SET state = ?, outcome = ?, reason = ?, message = ?, version = version + 1, finished = ?, additions = ?,
+		destination = ? WHERE id = ?`,
+		code(runStates(), state), code(outcomes(), d.Outcome), d.Reason, d.Message, finished, additions, destination, r.row); err != nil {
+		return err
+	}
+	if state == run.Parked {
+		if err := w.park(r.row, r.pipelineID, destination, d.Reason); err != nil {
+			return err
+		}
 	}
 	if err := w.add(r.row, r.additions, doc); err != nil {
 		return err
@@ -141,6 +164,25 @@ func (w *writer) move(now time.Time, r *runState, d *store.RunDelta, doc []byte)
 	return nil
 }
 
+// park notes that a run is parked; unpark that it is no longer, or gone.
+func (w *writer) park(row, pipeline, destination int64, reason string) error {
+	_, _, err := w.exec("INSERT INTO parked (run, pipeline, destination, reason) VALUES (?, ?, ?, ?)", row, pipeline, destination, reason)
+	return err
+}
+
+func (w *writer) unpark(row int64) error {
+	_, _, err := w.exec("DELETE FROM parked WHERE run = ?", row)
+	return err
+}
+
+// destination gives the number of a destination's name, 0 for none.
+func (w *writer) destination(name string) (int64, error) {
+	if name == "" {
+		return 0, nil
+	}
+	return w.name(name)
+}
+
 // addTask queues a task that a run asks for; held says that the run waits for a turn.
 func (w *writer) addTask(now time.Time, row int64, id run.ID, t *store.NewTask, held bool) error {
 	n := newTask{
@@ -164,7 +206,7 @@ func (w *writer) leave(now time.Time, row int64, parked bool) error {
 	if err := w.closeTasks(row); err != nil {
 		return err
 	}
-	if err := w.giveBack(now, row); err != nil {
+	if err := w.giveBack(now, row, parked); err != nil {
 		return err
 	}
 	if parked {
@@ -216,7 +258,7 @@ func (w *writer) ordersOf(id int64) (orders []int64, err error) {
 
 // addition is what one settlement added to a run.
 type addition struct {
-	// Reset says that failed and skipped steps before it are gone: the run was retried.
+	// Reset says that the run was retried: of the steps before it those are left that run.Reopened keeps.
 	Reset    bool          `json:"reset,omitempty"`
 	Steps    []run.Step    `json:"steps,omitempty"`
 	Attempts []run.Attempt `json:"attempts,omitempty"`

@@ -7,7 +7,7 @@ import (
 
 // migrations are run in order; the count of those that a file has seen is its schema number. A step is never changed once released.
 func migrations() []string {
-	return []string{schema1, schema2, schema3}
+	return []string{schema1, schema2, schema3, schema4}
 }
 
 // schema1 is lean on purpose: a commit writes whole pages, so what counts is how many trees a row touches and that their keys grow.
@@ -119,6 +119,65 @@ CREATE TABLE items (id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, run INTEGER 
 CREATE UNIQUE INDEX items_run ON items (run, path);
 CREATE INDEX items_batch ON items (batch);
 `
+
+// schema4 adds what people do, what retention needs, and breakers.
+const schema4 = `
+ALTER TABLE gates ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+-- breaker: 0 closed, 1 open; half open is open whose time has come.
+ALTER TABLE gates ADD COLUMN breaker INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gates ADD COLUMN trips INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gates ADD COLUMN tripped INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gates ADD COLUMN probe INTEGER NOT NULL DEFAULT 0;
+
+-- keep: a parked run keeps the turn. ordered: the run waits for it from its beginning, whatever else it waits for.
+ALTER TABLE turns ADD COLUMN keep INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE turns ADD COLUMN ordered INTEGER NOT NULL DEFAULT 0;
+
+-- An event is kept while a task that it woke is open.
+CREATE INDEX tasks_woken ON tasks (woken) WHERE woken > 0;
+
+-- The name of the destination whose failure parked the run, 0 for none.
+ALTER TABLE runs ADD COLUMN destination INTEGER NOT NULL DEFAULT 0;
+-- The parked runs, so that of a million those of one pipeline, destination or reason are found at once. They are no indexes of runs: each
+-- of those costs every run that never parks, too.
+CREATE TABLE parked (run INTEGER PRIMARY KEY, pipeline INTEGER NOT NULL, destination INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE INDEX parked_pipeline ON parked (pipeline);
+CREATE INDEX parked_destination ON parked (destination);
+CREATE INDEX parked_reason ON parked (reason);
+INSERT INTO parked (run, pipeline, destination, reason) SELECT id, pipeline, 0, reason FROM runs WHERE state IN (0, 2) AND state = 2;
+-- The runs that replays made; ref is Cause.Ref.
+CREATE TABLE replays (run INTEGER PRIMARY KEY, ref TEXT NOT NULL);
+CREATE INDEX replays_ref ON replays (ref);
+INSERT INTO replays (run, ref) SELECT id, coalesce(json_extract(CAST(info AS TEXT), '$.cause.ref'), '') FROM runs
+	WHERE json_extract(CAST(info AS TEXT), '$.cause.kind') = 'replay';
+
+-- What waits behind another task or for a turn is in the index too, so that it can be counted for its gate.
+DROP INDEX tasks_ready;
+CREATE INDEX tasks_waiting ON tasks (stage, queue, due) WHERE stage <> 1;
+
+-- What people did; doc is the store.AuditEntry as JSON, digest and all.
+CREATE TABLE audit (id INTEGER PRIMARY KEY, action TEXT NOT NULL, subject TEXT NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX audit_subject ON audit (subject);
+
+-- doc is the store.Job as JSON, but for its ids. ended: 0 while it may go on.
+CREATE TABLE jobs (made INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ended INTEGER NOT NULL, state TEXT NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX jobs_ended ON jobs (ended);
+-- The ids that a job names, as JSON: written once, though how far the job is is written often, and read with that job alone.
+CREATE TABLE job_ids (job INTEGER PRIMARY KEY, ids BLOB NOT NULL);
+
+-- doc is the store.Subscription as JSON, sealed what is secret of it.
+CREATE TABLE subscriptions (made INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, doc BLOB NOT NULL, sealed BLOB NOT NULL);
+
+-- trimmed: retention has taken the attempts.
+ALTER TABLE runs ADD COLUMN trimmed INTEGER NOT NULL DEFAULT 0;
+-- The replays that wait, by event: cause 2 is "replay".
+CREATE INDEX tasks_replayed ON tasks (event) WHERE run = 0 AND cause = 2;
+-- How many bytes the bodies have that are kept.
+INSERT INTO ledger (term, pipeline, n) SELECT 'bodies.bytes', '', sum(size) FROM events HAVING count(*) > 0;
+`
+
+// Schema is the schema number of the files that this version writes.
+func Schema() int { return len(migrations()) }
 
 // ErrNewerSchema refuses a file that a newer version has written.
 var ErrNewerSchema = errors.New("the file was written by a newer version of Headgate")

@@ -120,11 +120,16 @@ func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
 			return store.ErrMoved, nil
 		}
 	}
+	if st.Barred != "" {
+		if g, err := w.gate(st.Barred); err != nil || g.State != store.GateDisabled {
+			return store.ErrMoved, err
+		}
+	}
 	w.ended = w.ended[:0]
 	if err := w.after(now, cl, st.Then); err != nil {
 		return nil, err
 	}
-	if st.Routed {
+	if st.Routed && !st.Then.Again && word(causes(), cl.task.cause) != run.Replay {
 		if _, _, err := w.exec("UPDATE events SET state = ? WHERE id = ? AND state = ?", code(eventStates(), event.Routed), cl.task.event,
 			code(eventStates(), event.Accepted)); err != nil {
 			return nil, err
@@ -148,10 +153,8 @@ func (w *writer) settle(now time.Time, st *settlement) (refused, err error) {
 			return nil, err
 		}
 	}
-	if st.Gate != nil {
-		if err := w.writeGate(*st.Gate); err != nil {
-			return nil, err
-		}
+	if err := w.settleGates(now, st); err != nil {
+		return nil, err
 	}
 	return nil, w.wakeAll(now, st)
 }
@@ -185,5 +188,6 @@ func (w *writer) after(now time.Time, cl *claim, then store.Then) error {
 		q, nano(due), then.N, first, t.id); err != nil {
 		return err
 	}
+	w.ready(q, nano(due))
 	return w.reorder(t.ord)
 }

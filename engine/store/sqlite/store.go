@@ -29,7 +29,8 @@ type Options struct {
 	// MaxPages limits the file, so that tests can fill the disk; 0 for no limit.
 	MaxPages int
 
-	keysInMemory, keyStep int // moveAt and moveStep where 0
+	keysInMemory, keyStep int           // moveAt and moveStep where 0
+	committed             func(*writer) // what a test looks at after each commit; may be nil
 }
 
 // Observer is told of commits; it must not block.
@@ -70,8 +71,10 @@ type Store struct {
 	names       *names
 	claims      *claims
 	waits       *waits
+	heads       *heads
 	clock       *clock
 	checkpoints *checkpoints
+	pruning     pruning
 	info        atomic.Pointer[store.Info]
 	broken      atomic.Bool
 }
@@ -95,7 +98,7 @@ func New(o Options) (*Store, error) {
 		o: o, log: o.Logger.With("component", "store"), changed: make(chan struct{}, 1), fatal: make(chan error, 1),
 		work: make(chan *job, maxBatch), pool: make(chan *conn, readers),
 		started: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{}),
-		names: newNames(), claims: newClaims(), waits: newWaits(),
+		names: newNames(), claims: newClaims(), waits: newWaits(), heads: newHeads(),
 	}
 	s.info.Store(&store.Info{Kind: "sqlite", Path: abs})
 	return s, nil

@@ -55,6 +55,9 @@ func (t *taskRow) task(gate string, id run.ID) run.Task {
 // stageHeld is the stage of the tasks of a run that waits for its turn.
 const stageHeld = 3
 
+// ready is the condition for tasks that may be claimed, in the words of their index.
+const ready = "stage <> 1 AND stage = 0"
+
 // newTask is a task to be queued.
 type newTask struct {
 	kind  run.TaskKind
@@ -84,9 +87,10 @@ func (w *writer) enqueue(now time.Time, t newTask) error {
 	}
 	w.lastTask++
 	w.tx.touched = true
+	q, due := queue(gate, t.lane), nano(now.Add(t.in))
 	if _, _, err = w.exec(`INSERT INTO tasks (id, event, run, queue, stage, due, kind, path, n, lost, back, first, claimed, cause, ref, ord, okey)
 		VALUES (?, ?, ?, ?, 0, ?, ?, ?, 0, 0, 0, 0, 0, ?, ?, ?, ?)`,
-		w.lastTask, int64(t.event), t.run, queue(gate, t.lane), nano(now.Add(t.in)), code(taskKinds(), t.kind), t.path,
+		w.lastTask, int64(t.event), t.run, q, due, code(taskKinds(), t.kind), t.path,
 		code(causes(), t.cause.Kind), t.cause.Ref, ord, okey); err != nil {
 		return err
 	}
@@ -94,6 +98,9 @@ func (w *writer) enqueue(now time.Time, t newTask) error {
 		if err := w.makeWait(w.lastTask, &t); err != nil {
 			return err
 		}
+	}
+	if !t.held && ord == nil {
+		w.ready(q, due)
 	}
 	id, _ := ord.(int64)
 	return w.reorder(id)
@@ -114,15 +121,16 @@ func (w *writer) reorder(ord int64) error {
 	}
 	w.tx.touched = true
 	for q := int64(-1); ; {
-		var id int64
-		more, err := w.c.first(func(r row) error { id, q = r.int(0), r.int(1); return nil },
-			"SELECT id, queue FROM tasks WHERE ord = ? AND stage = 2 AND queue > ? ORDER BY queue, due, id LIMIT 1", ord, q)
+		var id, due int64
+		more, err := w.c.first(func(r row) error { id, q, due = r.int(0), r.int(1), r.int(2); return nil },
+			"SELECT id, queue, due FROM tasks WHERE ord = ? AND stage = 2 AND queue > ? ORDER BY queue, due, id LIMIT 1", ord, q)
 		if err != nil || !more {
 			return err
 		}
 		if _, _, err := w.exec("UPDATE tasks SET stage = 0 WHERE id = ?", id); err != nil {
 			return err
 		}
+		w.ready(q, due)
 	}
 }
 
@@ -154,8 +162,11 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Claimed, erro
 
 func (w *writer) claim(now time.Time, c store.Claim) ([]*claim, error) {
 	gate, known, err := w.find(c.Gate)
-	if err != nil || !known || c.Max <= 0 || w.gates[gate].State == store.GatePaused {
+	if err != nil || !known || c.Max <= 0 {
 		return nil, err
+	}
+	if _, closed := w.gates[gate].Closed(now); closed {
+		return nil, nil
 	}
 	if err := w.begin(); err != nil {
 		return nil, err
@@ -165,7 +176,7 @@ func (w *writer) claim(now time.Time, c store.Claim) ([]*claim, error) {
 		claimed = append(claimed, &claim{task: scanTask(r), lease: now.Add(c.Lease)})
 		return nil
 	}, `UPDATE tasks AS t SET stage = 1, claimed = ? WHERE id IN
-		(SELECT id FROM tasks WHERE stage = 0 AND queue = ? AND due <= ? ORDER BY due, id LIMIT ?) RETURNING `+strings.ReplaceAll(taskColumns, "t.", ""),
+		(SELECT id FROM tasks WHERE `+ready+` AND queue = ? AND due <= ? ORDER BY due, id LIMIT ?) RETURNING `+strings.ReplaceAll(taskColumns, "t.", ""),
 		nano(now), queue(gate, c.Lane), nano(now), c.Max); err != nil {
 		return nil, err
 	}
@@ -220,76 +231,11 @@ func (s *Store) Release(ctx context.Context, held []store.Held) error {
 			if _, _, err := w.exec("UPDATE tasks SET stage = 0, back = 0 WHERE id = ?", cl.task.id); err != nil {
 				return err
 			}
+			w.ready(cl.task.queue, cl.task.due)
 			if err := w.reorder(cl.task.ord); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// Due implements store.Store. It walks an index from queue to queue; the tasks behind each head are not looked at.
-func (s *Store) Due(ctx context.Context) (store.Due, error) {
-	d := store.Due{Next: -1}
-	err := s.read(ctx, func(v *view) error {
-		now := s.clock.time()
-		lost, leases := s.claims.leases(now)
-		next := map[int64]time.Time{}
-		soonest := func(q int64, t time.Time) {
-			if have, ok := next[q]; !ok || t.Before(have) {
-				next[q] = t
-			}
-		}
-		for q, t := range leases {
-			soonest(q, t)
-		}
-		if err := v.c.query(func(r row) error {
-			q, due, later := r.int(0), r.int(1), r.int(2)
-			if due <= nano(now) {
-				if have, ok := lost[q]; !ok || due < have {
-					lost[q] = due
-				}
-			}
-			if later != 0 {
-				soonest(q, at(later))
-			}
-			return nil
-		}, `WITH RECURSIVE q (v) AS (
-				SELECT min(queue) FROM tasks WHERE stage = 0
-				UNION ALL SELECT (SELECT min(queue) FROM tasks WHERE stage = 0 AND queue > v) FROM q WHERE v IS NOT NULL
-			)
-			SELECT v, (SELECT min(due) FROM tasks WHERE stage = 0 AND queue = v), (SELECT min(due) FROM tasks WHERE stage = 0 AND queue = v AND due > ?)
-			FROM q WHERE v IS NOT NULL`, nano(now)); err != nil {
-			return err
-		}
-		gates, err := v.gates()
-		if err != nil {
-			return err
-		}
-		for q, due := range lost {
-			g := gates[q/4]
-			if g.State == store.GatePaused {
-				continue
-			}
-			name, err := v.name(q / 4)
-			if err != nil {
-				return err
-			}
-			d.Oldest = max(d.Oldest, now.Sub(at(due)))
-			d.Work = append(d.Work, store.Work{Gate: name, Lane: word(lanes(), q%4), Disabled: g.State == store.GateDisabled})
-		}
-		for q, t := range next {
-			if wait := t.Sub(now); gates[q/4].State != store.GatePaused && (d.Next < 0 || wait < d.Next) {
-				d.Next = wait
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return store.Due{}, err
-	}
-	slices.SortFunc(d.Work, func(a, b store.Work) int {
-		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Lane, b.Lane))
-	})
-	return d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
@@ -40,30 +41,30 @@ func scanEvent(r row) eventRow {
 	}
 }
 
-// finish fills in what the row names.
-func (v *view) finish(e *eventRow) (event.Event, error) {
+// damaged is what a list tells of an event or a run whose stored JSON cannot be read any more; the rest of it is told all the same.
+const damaged = "a part of its record is damaged"
+
+// finish fills in what the row names. An event of which a part is damaged comes with the rest, and whole is false.
+func (v *view) finish(e *eventRow) (out event.Event, whole bool, err error) {
 	var i info
-	if err := json.Unmarshal(e.info, &i); err != nil {
-		return event.Event{}, fmt.Errorf("reading event %s: %w", e.ID, err)
+	out, whole = e.Event, true
+	if json.Unmarshal(e.info, &i) != nil {
+		i, whole = info{Reason: damaged}, false
 	}
-	out := e.Event
 	out.Request, out.Index, out.Delivery, out.Verification, out.Headers = i.Request, i.Index, i.Delivery, i.Verification, i.Headers
 	out.Query, out.ContentType, out.Source, out.Cause, out.Depth = i.Query, i.ContentType, i.Source, i.Cause, i.Depth
 	out.Reason, out.Labels = i.Reason, i.Labels
-	if e.findings != nil {
-		if err := json.Unmarshal(e.findings, &out.Findings); err != nil {
-			return event.Event{}, fmt.Errorf("reading the findings of event %s: %w", e.ID, err)
-		}
+	if e.findings != nil && json.Unmarshal(e.findings, &out.Findings) != nil {
+		out.Findings = nil // they are told, and nothing is done by them
 	}
-	var err error
 	if out.Provider, err = v.name(e.provider); err != nil {
-		return event.Event{}, err
+		return event.Event{}, false, err
 	}
 	if out.Name, err = v.name(e.name); err != nil {
-		return event.Event{}, err
+		return event.Event{}, false, err
 	}
 	out.Routes, err = v.name(e.routes)
-	return out, err
+	return out, whole, err
 }
 
 // list gives the events of a query for eventColumns.
@@ -74,7 +75,7 @@ func (v *view) list(sql string, args ...any) ([]event.Event, error) {
 	}
 	var events []event.Event
 	for i := range rows {
-		e, err := v.finish(&rows[i])
+		e, _, err := v.finish(&rows[i])
 		if err != nil {
 			return nil, err
 		}
@@ -92,18 +93,19 @@ func intact(e *event.Event, body []byte) ([]byte, error) {
 }
 
 const runColumns = `r.id, r.event, r.key, r.pipeline, r.revision, r.state, r.outcome, r.version, r.round, r.now, r.created, r.finished,
-	r.reason, r.message, r.info`
+	r.reason, r.message, r.info, r.destination`
 
 // runRow is a run whose names are yet to be looked up.
 type runRow struct {
 	run.Run
-	row, pipeline, revision int64
-	info                    []byte
+	row, pipeline, revision, destination int64
+	info                                 []byte
+	damaged                              bool // a part of it cannot be read; set by finishRuns
 }
 
 func scanRun(r row) runRow {
 	return runRow{
-		row: r.int(0), pipeline: r.int(3), revision: r.int(4), info: r.bytes(14),
+		row: r.int(0), pipeline: r.int(3), revision: r.int(4), info: r.bytes(14), destination: r.int(15),
 		Run: run.Run{
 			ID: run.ID{Event: event.ID(r.int(1)), Key: uint64(r.int(2))}, Event: event.ID(r.int(1)), State: word(runStates(), r.int(5)),
 			Outcome: word(outcomes(), r.int(6)), Version: r.int(7), Round: int(r.int(8)), Now: at(r.int(9)), Created: at(r.int(10)),
@@ -118,26 +120,48 @@ func (v *view) runs(sql string, args ...any) (runs []run.Run, ids []int64, err e
 	if err := v.c.query(func(r row) error { rows = append(rows, scanRun(r)); return nil }, sql, args...); err != nil {
 		return nil, nil, err
 	}
+	if err := v.finishRuns(rows); err != nil {
+		return nil, nil, err
+	}
 	for i := range rows {
-		r := &rows[i]
-		var details runInfo
-		if err := json.Unmarshal(r.info, &details); err != nil {
-			return nil, nil, fmt.Errorf("reading run %s: %w", r.ID, err)
-		}
-		r.Cause, r.Depth, r.Trace, r.Labels = details.Cause, details.Depth, details.Trace, details.Labels
-		if r.Pipeline, err = v.name(r.pipeline); err != nil {
-			return nil, nil, err
-		}
-		if r.Revision, err = v.name(r.revision); err != nil {
-			return nil, nil, err
-		}
-		runs, ids = append(runs, r.Run), append(ids, r.row)
+		runs, ids = append(runs, rows[i].Run), append(ids, rows[i].row)
 	}
 	return runs, ids, nil
 }
 
+// finishRuns fills in what rows name.
+func (v *view) finishRuns(rows []runRow) (err error) {
+	for i := range rows {
+		r := &rows[i]
+		var details runInfo
+		if json.Unmarshal(r.info, &details) != nil {
+			details, r.damaged = runInfo{}, true
+			r.Message = strings.TrimPrefix(r.Message+"; "+damaged, "; ")
+		}
+		r.Cause, r.Depth, r.Trace, r.Labels = details.Cause, details.Depth, details.Trace, details.Labels
+		if r.Pipeline, err = v.name(r.pipeline); err != nil {
+			return err
+		}
+		if r.Revision, err = v.name(r.revision); err != nil {
+			return err
+		}
+		if r.destination != 0 {
+			if r.Destination, err = v.name(r.destination); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// runRecord is a run's record as it is read.
+type runRecord struct {
+	store.RunRecord
+	damaged bool // a part of it cannot be read
+}
+
 // additions folds what settlements have added to some runs.
-func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
+func (v *view) additions(ids []int64) (map[int64]*runRecord, error) {
 	type doc struct {
 		id   int64
 		text []byte
@@ -148,18 +172,19 @@ func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
 		return nil, err
 	}
 	slices.SortFunc(docs, func(a, b doc) int { return int(a.id - b.id) })
-	records := map[int64]*store.RunRecord{}
+	records := map[int64]*runRecord{}
 	known := map[int64]map[string]bool{} // the paths that a record has steps of
 	for _, d := range docs {
 		var a addition
-		if err := json.Unmarshal(d.text, &a); err != nil {
-			return nil, fmt.Errorf("reading the steps of a run: %w", err)
-		}
 		id := d.id / maxAdditions
 		if records[id] == nil {
-			records[id], known[id] = &store.RunRecord{}, map[string]bool{}
+			records[id], known[id] = &runRecord{}, map[string]bool{}
 		}
-		a.apply(records[id], known[id])
+		if json.Unmarshal(d.text, &a) != nil {
+			records[id].damaged = true
+			continue
+		}
+		a.apply(&records[id].RunRecord, known[id])
 	}
 	return records, nil
 }
@@ -168,7 +193,7 @@ func (v *view) additions(ids []int64) (map[int64]*store.RunRecord, error) {
 // a step before.
 func (a *addition) apply(out *store.RunRecord, known map[string]bool) {
 	if a.Reset {
-		out.Steps = slices.DeleteFunc(out.Steps, func(s run.Step) bool { return s.State == run.StepFailed || s.State == run.StepSkipped })
+		out.Steps = run.Reopened(out.Steps)
 	}
 	for _, step := range a.Steps {
 		if known[step.Path] {
@@ -234,6 +259,9 @@ func (v *view) handOut(claimed []claim) ([]store.Claimed, error) {
 			}
 			copied := r.Run
 			c.Task.Run, c.Run, c.Steps = r.Run.ID, &copied, slices.Clone(r.Steps)
+			if r.damaged { // whoever claims it is to park it, and no other task must wait for that
+				c.Event.Body, c.Corrupt = nil, true
+			}
 		}
 		if t.batch != 0 {
 			if c.Gathered, err = v.gathered(t); err != nil {
@@ -261,41 +289,43 @@ func (v *view) eventsWithBody(ids []int64) (map[int64]bodyEvent, error) {
 	}
 	out := make(map[int64]bodyEvent, len(rows))
 	for i := range rows {
-		e, err := v.finish(&rows[i])
+		e, whole, err := v.finish(&rows[i])
 		if err != nil {
 			return nil, err
 		}
 		e.Body, err = intact(&e, bodies[i])
-		out[int64(e.ID)] = bodyEvent{e, errors.Is(err, store.ErrCorrupt)}
+		if !whole {
+			e.Body = nil
+		}
+		out[int64(e.ID)] = bodyEvent{e, !whole || errors.Is(err, store.ErrCorrupt)}
 	}
 	return out, nil
 }
 
-func (v *view) records(ids []int64) (map[int64]*store.RunRecord, error) {
+func (v *view) records(ids []int64) (map[int64]*runRecord, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	runs, rows, err := v.runs("SELECT "+runColumns+" FROM json_each(?) j CROSS JOIN runs r ON r.id = j.value", list(ids))
+	var rows []runRow
+	if err := v.c.query(func(r row) error { rows = append(rows, scanRun(r)); return nil },
+		"SELECT "+runColumns+" FROM json_each(?) j CROSS JOIN runs r ON r.id = j.value", list(ids)); err != nil {
+		return nil, err
+	}
+	if err := v.finishRuns(rows); err != nil {
+		return nil, err
+	}
+	records, err := v.additions(ids)
 	if err != nil {
 		return nil, err
 	}
-	records, err := v.additions(rows)
-	if err != nil {
-		return nil, err
-	}
-	for i, id := range rows {
-		if records[id] == nil {
-			records[id] = &store.RunRecord{}
+	for i := range rows {
+		rec := records[rows[i].row]
+		if rec == nil {
+			rec = &runRecord{}
+			records[rows[i].row] = rec
 		}
-		runs[i].Input = records[id].Run.Input
-		records[id].Run = runs[i]
+		rows[i].Input = rec.Run.Input
+		rec.Run, rec.damaged = rows[i].Run, rec.damaged || rows[i].damaged
 	}
 	return records, nil
-}
-
-// gates gives the gates that were ever set.
-func (v *view) gates() (map[int64]store.Gate, error) {
-	gates := map[int64]store.Gate{}
-	err := v.c.query(func(r row) error { gates[r.int(0)] = scanGate(r); return nil }, "SELECT "+gateColumns+" FROM gates")
-	return gates, err
 }

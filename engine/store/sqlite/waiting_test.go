@@ -71,7 +71,7 @@ func TestRunsThatHaveEndedLeaveNothingWaiting(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s := started(t, sqlite.Options{Now: func() time.Time { return now }})
-	ids := lives(t, s, 30)
+	ids := lives(t, s, endingRuns)
 	for ended := 0; ended < len(ids); {
 		claimed := claimAt(t, s, "g", 1)
 		if len(claimed) == 0 {
@@ -91,11 +91,11 @@ func TestRunsThatHaveEndedLeaveNothingWaiting(t *testing.T) {
 			t.Fatal(err)
 		case r.Run.State != run.Parked:
 		case i%2 == 0:
-			if err := s.Drop(t.Context(), "d", id); err != nil {
+			if err := s.Drop(t.Context(), store.DropAsk{Request: "d", Run: id}); err != nil {
 				t.Fatal(err)
 			}
 		default:
-			if err := s.Retry(t.Context(), "r", id, ""); err != nil {
+			if err := s.Retry(t.Context(), store.RetryAsk{Request: "r", Run: id}); err != nil {
 				t.Fatal(err)
 			}
 			claimed, err := s.Claim(t.Context(), store.Claim{Gate: "@p", Lane: run.LaneRetry, Max: 1, Lease: time.Hour})
@@ -192,11 +192,11 @@ func waitFor(s *sqlite.Store, n int) {
 func TestWhatWaitsOutlivesACrash(t *testing.T) {
 	t.Parallel()
 	s := started(t, sqlite.Options{})
-	ids := lives(t, s, 9)
+	ids := lives(t, s, crashingRuns)
 	told := map[run.ID]bool{}
 	for range ids {
 		s = crashed(t, s)
-		if groups, err := s.Waits(t.Context()); err != nil || len(told) < 8 && !slices.Equal(groups, []string{"await", "run"}) {
+		if groups, err := s.Waits(t.Context()); err != nil || len(told) < len(ids)-1 && !slices.Equal(groups, []string{"await", "run"}) {
 			t.Errorf("after %d runs groups %v are waited for, %v", len(told), groups, err)
 		}
 		held, err := s.One(t.Context(), "SELECT count(DISTINCT run) FROM tasks WHERE stage = 3")

@@ -171,6 +171,9 @@ func (w *writer) wake(now time.Time, wait store.Wait, ev event.ID) error {
 			return err
 		}
 		w.tx.touched = true
+		if t.stage == 0 {
+			w.ready(t.queue, due)
+		}
 		if err := w.reorder(t.ord); err != nil {
 			return err
 		}

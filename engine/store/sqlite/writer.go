@@ -37,6 +37,11 @@ type writer struct {
 	lastRejection event.ID
 	rejections    int64 // how many there are
 
+	lastAudit   event.ID
+	auditDigest string // of the last entry
+
+	parked int64 // how many runs are
+
 	token     int64
 	tokens    int64 // reserved in the file up to here
 	highSaved time.Time
@@ -59,7 +64,9 @@ type writer struct {
 type tx struct {
 	began   bool
 	wrote   bool
-	touched bool // it changed what Due tells
+	touched bool                 // it changed what Due tells
+	ready   []readyAt            // the tasks that it made ready, or due earlier
+	gates   map[int64]store.Gate // those that it changed
 	events  int
 	bytes   int // what it adds to the log, by a guess
 	ledger  map[term]int64
@@ -116,6 +123,8 @@ func (s *Store) submit(ctx context.Context, bytes int, do func(w *writer, now ti
 		}
 	}
 }
+
+var errFailed = fmt.Errorf("%w: %w", store.ErrFailed, store.ErrUnavailable)
 
 var errClosing = fmt.Errorf("the store is closing: %w", store.ErrUnavailable)
 
@@ -179,14 +188,18 @@ func (w *writer) commitAll(batch []*job) {
 // transact does a batch in one transaction. Its error wraps ErrUnavailable and has been told to the engine where it is final.
 func (w *writer) transact(batch []*job) error {
 	if w.s.broken.Load() {
-		return fmt.Errorf("the store has failed: %w", store.ErrUnavailable)
+		return errFailed
 	}
 	started := time.Now()
-	w.tx = tx{ledger: map[term]int64{}, uses: map[int64]int64{}, undo: w.tx.undo[:0], kept: w.tx.kept[:0]}
+	w.tx = tx{ledger: map[term]int64{}, uses: map[int64]int64{}, undo: w.tx.undo[:0], kept: w.tx.kept[:0], ready: w.tx.ready[:0]}
 	err := w.attempt(batch, w.s.clock.time())
 	if err == nil {
 		for _, f := range w.tx.kept {
 			f()
+		}
+		w.s.heads.news.add(w.tx.ready, w.tx.gates)
+		if w.s.o.committed != nil {
+			w.s.o.committed(w)
 		}
 		if w.tx.wrote {
 			w.written += w.tx.bytes
@@ -208,9 +221,9 @@ func (w *writer) transact(batch []*job) error {
 	w.tokens = w.token // what was reserved may have gone with the transaction
 	if final(err) {
 		w.s.fail(fmt.Errorf("writing the store: %w", err))
-	} else {
-		w.s.log.Warn("the store could not commit", "error", err)
+		return fmt.Errorf("%w: %w", errFailed, err)
 	}
+	w.s.log.Warn("the store could not commit", "error", err)
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
@@ -249,6 +262,15 @@ func (w *writer) exec(sql string, args ...any) (changed, id int64, err error) {
 	w.tx.bytes += rowBytes
 	w.tx.wrote = w.tx.wrote || changed > 0
 	return changed, id, err
+}
+
+// change is exec for a statement that returns rows.
+func (w *writer) change(each func(row) error, sql string, args ...any) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	w.tx.bytes += rowBytes
+	return w.c.query(func(r row) error { w.tx.wrote = true; return each(r) }, sql, args...)
 }
 
 func (w *writer) begin() error {
@@ -330,6 +352,7 @@ func (w *writer) load() error {
 		{&w.lastRun, "SELECT max(id) FROM runs"},
 		{(*int64)(&w.lastRejection), "SELECT max(id) FROM rejections"},
 		{&w.rejections, "SELECT count(*) FROM rejections"},
+		{&w.parked, "SELECT sum(n) FROM ledger WHERE term = 'parked'"},
 	} {
 		n, err := w.c.one(known.sql)
 		if err != nil {
@@ -356,7 +379,13 @@ func (w *writer) load() error {
 	if err := w.loadGates(); err != nil {
 		return err
 	}
+	if err := w.loadAudit(); err != nil {
+		return err
+	}
 	if w.keys, err = loadKeys(w.c, meta["keys"], w.s.clock.time(), cmp.Or(w.s.o.keysInMemory, moveAt), cmp.Or(w.s.o.keyStep, moveStep)); err != nil {
+		return err
+	}
+	if err := w.loadHeads(); err != nil {
 		return err
 	}
 	return w.transact([]*job{{do: (*writer).takeBackAll}})

@@ -28,7 +28,7 @@ func batchChecks() []check {
 		{"an item that finds no room makes the batch due at once and opens the next one", batchNoRoom},
 		{"room is kept over a restart and used to its last byte", batchRoomKept},
 		{"an item larger than a batch is alone in its own", batchTooLarge},
-		{"a batch without a count is closed by the largest one", batchMostItems},
+		{"a batch without a count is closed by the largest one, and a gate's tasks are counted no further", batchMostItems},
 	}
 }
 
@@ -191,7 +191,7 @@ func batchLeaderParked(s *suite) {
 	s.ends(claimed[1], run.Done)
 	other := s.gather("k", "3", 9)
 	for range 2 {
-		wants(s, "Retry", s.store.Retry(s.Context(), fmt.Sprint(s.record(leader).Run.Round), leader, ""), nil)
+		wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: fmt.Sprint(s.record(leader).Run.Round), Run: leader}), nil)
 		s.goesOn(s.claimOne("@p", run.LaneRetry), gathers("B", "k", "again", 2))
 		c := s.claimOne("b", run.LaneLive)
 		s.gathered("after the retry", c, leader, "1", "2")
@@ -216,12 +216,12 @@ func batchLeaderGone(s *suite) {
 		if state != run.Parked {
 			continue
 		}
-		wants(s, "Retry", s.store.Retry(s.Context(), "r", leader, ""), nil)
+		wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: leader}), nil)
 		s.goesOn(s.claimOne("@p", run.LaneRetry), gathers("B", "k", "again", 3))
 		c = s.claimOne("b", run.LaneLive)
 		s.gathered("after the retry", c, leader, "1", "2")
 		s.ends(c, run.Parked)
-		wants(s, "Drop", s.store.Drop(s.Context(), "d", leader), nil)
+		wants(s, "Drop", s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: leader}), nil)
 	}
 }
 
@@ -238,7 +238,7 @@ func batchFollowerParked(s *suite) {
 	s.ends(s.claimOne("g", run.LaneLive), run.Parked)
 	again := func(round int) {
 		s.Helper()
-		wants(s, "Retry", s.store.Retry(s.Context(), fmt.Sprint(round), follower, ""), nil)
+		wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: fmt.Sprint(round), Run: follower}), nil)
 		s.goesOn(s.claimOne("@p", run.LaneRetry), gathers("B", "k", "2", 0))
 		c := s.claimOne("b", run.LaneLive)
 		s.gathered("the follower", c, leader)
@@ -293,7 +293,7 @@ func batchKept(s *suite) {
 	s.gathered("the leader of a process that died", claimed[0], leader, "1", "2", "3")
 	s.ends(claimed[0], run.Parked)
 	s.restart()
-	wants(s, "Retry", s.store.Retry(s.Context(), "r", leader, ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: leader}), nil)
 	s.goesOn(s.claimOne("@p", run.LaneRetry), gathers("B", "k", "again", 3))
 	got := s.claim("b", run.LaneLive, 10, time.Minute)
 	if len(got) == 0 {
@@ -362,7 +362,7 @@ func batchRoomKept(s *suite) {
 	c := s.claimOne("b", run.LaneLive)
 	s.gathered("the full one", c, first, sized(run.MaxBatchBytes-10), sized(10))
 	s.ends(c, run.Parked)
-	wants(s, "Retry", s.store.Retry(s.Context(), "r", first, ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: first}), nil)
 	s.goesOn(s.claimOne("@p", run.LaneRetry), gathers("B", "k", "again", 0))
 	s.gathered("tried again", s.claimOne("b", run.LaneLive), first, sized(run.MaxBatchBytes-10), sized(10))
 	s.gather("k", `2`, 2)
@@ -389,17 +389,21 @@ func batchMostItems(s *suite) {
 		tasks[i] = gathers(fmt.Sprintf("Each[%d]/B", i), "k", "1", 0)
 	}
 	id := s.begun("p", tasks...)
+	if gates, err := s.store.Gates(s.Context()); err != nil || len(gates) != 1 || gates[0].Waiting != store.MaxWaiting {
+		s.Errorf("gates %+v, %v, want one with %d tasks", gates, err, store.MaxWaiting)
+	}
 	c := s.claim("b", run.LaneLive, 1, time.Minute)
 	if len(c) != 1 || c[0].Task.Path != "Each[0]/B" || c[0].Gathered == nil || len(c[0].Gathered.Items) != run.MaxBatchItems {
 		s.Fatalf("claimed %v, want the leader with %d items", paths(c), run.MaxBatchItems)
 	}
 	same(s, "the leader", c[0].Gathered.Leader, id)
-	s.clock.advance(10 * time.Minute)
-	total := 0
-	for _, c := range s.claim("b", run.LaneLive, run.MaxBatchItems+1, time.Hour) {
-		if c.Gathered.Leads && c.Task.Path != "Each[0]/B" {
-			total += len(c.Gathered.Items)
+	// Who found no room leads the next batch, and waits for others; who came in goes on at once.
+	waits := 0
+	for _, t := range s.record(id).Tasks {
+		if t.Due.After(s.clock.now()) {
+			waits++
+			same(s, "who waits", t.Path, fmt.Sprintf("Each[%d]/B", run.MaxBatchItems))
 		}
 	}
-	same(s, "the next one's items", total, 1)
+	same(s, "how many wait", waits, 1)
 }

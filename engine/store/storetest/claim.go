@@ -213,12 +213,12 @@ func changedTells(s *suite) {
 	wants(s, "Release", s.store.Release(s.Context(), []store.Held{c.Held()}), nil)
 	told("a release")
 	drain()
-	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GatePaused}), nil)
+	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GatePaused}, store.By{}), nil)
 	drain()
-	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GateOpen, Version: 1}), nil)
+	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "chat", State: store.GateOpen, Version: 1}, store.By{}), nil)
 	told("an opened gate")
 	drain()
-	if n, err := s.store.Replay(s.Context(), "r1", []event.ID{id}); n != 1 || err != nil {
+	if n, err := s.store.Replay(s.Context(), store.ReplayAsk{Request: "r1", Events: []event.ID{id}}); n != 1 || err != nil {
 		s.Fatalf("Replay gave %d, %v", n, err)
 	}
 	told("a replay")

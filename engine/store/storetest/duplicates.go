@@ -18,6 +18,7 @@ func duplicateChecks() []check {
 		{"delivery ids are apart by provider", apartByProvider},
 		{"no delivery id or no window de-duplicates nothing", noDeduplication},
 		{"a delivery id counts anew after its window, and before it also after a restart", windowEnds},
+		{"a duplicate says how many runs of the first one are parked", duplicateParked},
 		{"a duplicate says the state that the first one was stored with", duplicateState},
 	}
 }
@@ -167,5 +168,40 @@ func duplicateState(s *suite) {
 		if want := []event.State{event.Accepted, event.Ignored}[i]; r.State != want || !r.Duplicate {
 			s.Errorf("receipt %+v, want a duplicate whose first was stored as %s", r, want)
 		}
+	}
+}
+
+func duplicateParked(s *suite) {
+	s.append(delivered("a", "d"), delivered("a", "other"))
+	for range 2 {
+		c := s.claimOne(run.RouteGate, run.LaneLive)
+		st := store.Settlement{Held: c.Held(), Routed: true}
+		for _, pipeline := range []string{"p", "q", "r"} {
+			st.NewRuns = append(st.NewRuns, newRun(c.Event.ID, pipeline, hook("Tell", "g")))
+		}
+		s.mustSettle(st)
+	}
+	parked := func(what string, want, wantOther int) {
+		s.Helper()
+		for i, r := range s.append(delivered("a", "d"), delivered("a", "other")) {
+			if got := []int{want, wantOther}[i]; r.Parked != got || !r.Duplicate {
+				s.Errorf("%s: receipt %d is %+v, want %d parked", what, i, r, got)
+			}
+		}
+	}
+	parked("none", 0, 0)
+	first := s.claim("g", run.LaneLive, 10, time.Minute)[:3] // those of the first event
+	s.ends(first[0], run.Parked)
+	parked("one", 1, 0)
+	s.ends(first[1], run.Parked)
+	s.ends(first[2], run.Done)
+	s.restart()
+	parked("two", 2, 0)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: first[0].Run.ID}), nil)
+	parked("one again", 1, 0)
+	wants(s, "Drop", s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: first[1].Run.ID}), nil)
+	parked("none any more", 0, 0)
+	if r := s.append(delivered("b", "fresh"))[0]; r.Parked != 0 {
+		s.Errorf("a first one is told as %+v", r)
 	}
 }

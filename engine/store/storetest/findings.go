@@ -45,7 +45,7 @@ func findingsSettle(s *suite) {
 	s.mustSettle(store.Settlement{Held: c.Held(), Routed: true, Findings: findings("type")})
 	same(s, "findings after the settlement", s.event(id).Findings, findings("type"))
 
-	if _, err := s.store.Replay(s.Context(), "again", []event.ID{id}); err != nil {
+	if _, err := s.store.Replay(s.Context(), store.ReplayAsk{Request: "again", Events: []event.ID{id}}); err != nil {
 		s.Fatalf("Replay: %v", err)
 	}
 	c = s.claimOne(run.RouteGate, run.LaneReplay)

@@ -127,9 +127,9 @@ func (s *suite) work(rng *rand.Rand) int {
 		for _, st := range sts {
 			if st.Run != nil && st.Run.State == run.Parked {
 				if rng.IntN(2) == 0 {
-					err = s.store.Retry(s.Context(), fmt.Sprint("r", st.Run.Version), st.Run.ID, "")
+					err = s.store.Retry(s.Context(), store.RetryAsk{Request: fmt.Sprint("r", st.Run.Version), Run: st.Run.ID})
 				} else {
-					err = s.store.Drop(s.Context(), "d", st.Run.ID)
+					err = s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: st.Run.ID})
 				}
 				if err != nil {
 					s.Errorf("retrying or dropping: %v", err)

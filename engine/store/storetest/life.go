@@ -32,10 +32,10 @@ func stopped(s *suite) {
 	_, errs["Claim"] = s.store.Claim(ctx, store.Claim{Gate: "chat", Lane: run.LaneLive, Max: 1, Lease: time.Minute})
 	_, errs["Extend"] = s.store.Extend(ctx, []store.Held{c.Held()}, time.Minute)
 	errs["Release"] = s.store.Release(ctx, []store.Held{c.Held()})
-	errs["Retry"] = s.store.Retry(ctx, "r", id, "")
-	errs["Drop"] = s.store.Drop(ctx, "r", id)
-	_, errs["Replay"] = s.store.Replay(ctx, "r", []event.ID{id.Event})
-	errs["SetGate"] = s.store.SetGate(ctx, store.Gate{Name: "g"})
+	errs["Retry"] = s.store.Retry(ctx, store.RetryAsk{Request: "r", Run: id})
+	errs["Drop"] = s.store.Drop(ctx, store.DropAsk{Request: "r", Run: id})
+	_, errs["Replay"] = s.store.Replay(ctx, store.ReplayAsk{Request: "r", Events: []event.ID{id.Event}})
+	errs["SetGate"] = s.store.SetGate(ctx, store.Gate{Name: "g"}, store.By{})
 	errs["PutRevision"] = s.store.PutRevision(ctx, store.Revision{Digest: "d"})
 	_, errs["Prune"] = s.store.Prune(ctx, store.Policy{Events: time.Hour}, 1)
 	_, errs["Due"] = s.store.Due(ctx)
@@ -70,7 +70,7 @@ func emptyBatches(s *suite) {
 		s.Errorf("Extend of nothing gave %v, %v", errs, err)
 	}
 	wants(s, "Release", s.store.Release(s.Context(), nil), nil)
-	if n, err := s.store.Replay(s.Context(), "r", nil); n != 0 || err != nil {
+	if n, err := s.store.Replay(s.Context(), store.ReplayAsk{Request: "r", Events: nil}); n != 0 || err != nil {
 		s.Errorf("Replay of nothing gave %d, %v", n, err)
 	}
 }

@@ -99,6 +99,10 @@ func eventFilters(s *suite) {
 		{"until", store.EventQuery{Until: base.Add(2 * time.Second)}, "acme/refund acme/order"},
 		{"both and a provider", store.EventQuery{Provider: "acme", Since: base.Add(time.Second), Until: base.Add(3 * time.Second)}, "acme/refund"},
 		{"since later", store.EventQuery{Since: base.Add(time.Hour)}, ""},
+		{"oldest first", store.EventQuery{Ascending: true}, "acme/order acme/refund other/order acme/order other/odd"},
+		{"oldest first, of a provider and a time", store.EventQuery{
+			Ascending: true, Provider: "acme", Since: base.Add(time.Second), Until: base.Add(4 * time.Second),
+		}, "acme/refund acme/order"},
 	} {
 		// In one page, and one event at a time.
 		for _, limit := range []int{100, 1} {
@@ -163,6 +167,7 @@ func runPages(s *suite) {
 }
 
 func runFilters(s *suite) {
+	first := s.clock.now()
 	open := s.begun("a", hook("Tell", "g"))
 	parked := s.parked("a")
 	s.clock.advance(time.Minute)
@@ -174,22 +179,54 @@ func runFilters(s *suite) {
 	completed.Run.State, completed.Run.Outcome = run.Done, run.Completed
 	s.mustSettle(store.Settlement{Held: c.Held(), NewRuns: []store.NewRun{filtered, completed}})
 	names := map[run.ID]string{open: "open", parked: "parked", filtered.Run.ID: "filtered", completed.Run.ID: "completed"}
+	s.clock.advance(time.Minute)
+	last := s.clock.now()
+	s.append(arrival("y"))
+	c = s.claimOne(run.RouteGate, run.LaneLive)
+	var late []store.NewRun
+	for _, r := range []run.Run{
+		{Cause: run.Cause{Kind: run.Replay, Ref: "job-1"}, Reason: "too_old", Destination: "mail"},
+		{Cause: run.Cause{Kind: run.Replay, Ref: "job-2"}, Reason: "too_old", Destination: "chat"},
+		{Cause: run.Cause{Kind: run.Call, Ref: "job-1"}, Reason: "no_pipeline"},
+	} {
+		n := newRun(c.Event.ID, "late")
+		n.Run.ID, n.Run.State, n.Run.Cause = run.NewID(c.Event.ID, "late", r.Cause), run.Parked, r.Cause
+		n.Run.Reason, n.Run.Destination = r.Reason, r.Destination
+		names[n.Run.ID] = string(r.Cause.Kind) + " " + r.Cause.Ref
+		late = append(late, n)
+	}
+	s.mustSettle(store.Settlement{Held: c.Held(), NewRuns: late})
 	for _, c := range []struct {
 		what string
 		q    store.RunQuery
 		want []string
 	}{
-		{"nothing", store.RunQuery{}, []string{"completed", "filtered", "parked", "open"}},
-		{"event", store.RunQuery{Event: c.Event.ID}, []string{"completed", "filtered"}},
+		{"nothing", store.RunQuery{}, []string{"call job-1", "replay job-2", "replay job-1", "completed", "filtered", "parked", "open"}},
+		{"first made first", store.RunQuery{Ascending: true, Until: last}, []string{"open", "parked", "filtered", "completed"}},
+		{"parked, first made first", store.RunQuery{Ascending: true, State: run.Parked}, []string{"parked", "replay job-1", "replay job-2", "call job-1"}},
+		{"reason", store.RunQuery{Reason: "too_old"}, []string{"replay job-2", "replay job-1"}},
+		{"parked and reason", store.RunQuery{State: run.Parked, Reason: "retries_spent"}, []string{"parked"}},
+		{"parked and destination", store.RunQuery{State: run.Parked, Destination: "mail"}, []string{"replay job-1"}},
+		{"all of these", store.RunQuery{State: run.Parked, Reason: "too_old", Destination: "chat", Pipeline: "late"}, []string{"replay job-2"}},
+		{"one that does not fit", store.RunQuery{State: run.Parked, Reason: "too_old", Destination: "chat", Pipeline: "a"}, nil},
+		{"an unknown destination", store.RunQuery{Destination: "nowhere"}, nil},
+		{"cause", store.RunQuery{Cause: run.Replay}, []string{"replay job-2", "replay job-1"}},
+		{"cause and ref", store.RunQuery{Cause: run.Replay, Ref: "job-1"}, []string{"replay job-1"}},
+		{"ref", store.RunQuery{Ref: "job-1"}, []string{"call job-1", "replay job-1"}},
+		{"live", store.RunQuery{Cause: run.Live}, []string{"completed", "filtered", "parked", "open"}},
+		{"until", store.RunQuery{Until: middle}, []string{"parked", "open"}},
+		{"since and until", store.RunQuery{Since: middle, Until: last}, []string{"completed", "filtered"}},
+		{"until before all", store.RunQuery{Until: first}, nil},
+		{"event", store.RunQuery{Event: filtered.Run.ID.Event}, []string{"completed", "filtered"}},
 		{"pipeline", store.RunQuery{Pipeline: "a"}, []string{"completed", "parked", "open"}},
-		{"event and pipeline", store.RunQuery{Event: c.Event.ID, Pipeline: "b"}, []string{"filtered"}},
+		{"event and pipeline", store.RunQuery{Event: filtered.Run.ID.Event, Pipeline: "b"}, []string{"filtered"}},
 		{"an unknown pipeline", store.RunQuery{Pipeline: "zzz"}, nil},
 		{"open", store.RunQuery{State: run.Open}, []string{"open"}},
-		{"parked", store.RunQuery{State: run.Parked}, []string{"parked"}},
+		{"parked", store.RunQuery{State: run.Parked}, []string{"call job-1", "replay job-2", "replay job-1", "parked"}},
 		{"done", store.RunQuery{State: run.Done}, []string{"completed", "filtered"}},
 		{"dropped", store.RunQuery{State: run.Dropped}, nil},
 		{"filtered", store.RunQuery{Outcome: run.Filtered}, []string{"filtered"}},
-		{"since", store.RunQuery{Since: middle}, []string{"completed", "filtered"}},
+		{"since", store.RunQuery{Since: middle}, []string{"call job-1", "replay job-2", "replay job-1", "completed", "filtered"}},
 		{"since and pipeline", store.RunQuery{Since: middle, Pipeline: "a"}, []string{"completed"}},
 		{"an unknown state", store.RunQuery{State: "nonsense"}, nil},
 	} {

@@ -79,7 +79,7 @@ func (d *duel) compare(what string, ours any, ourErr error, theirs any, theirErr
 func errorName(err error) string {
 	for _, known := range []error{
 		store.ErrFenced, store.ErrMoved, store.ErrNotFound, store.ErrUnavailable, store.ErrWrongState, store.ErrCorrupt,
-		store.ErrBadCursor, store.ErrNoRequest,
+		store.ErrBadCursor, store.ErrNoRequest, store.ErrBodyDropped,
 	} {
 		if errors.Is(err, known) {
 			return known.Error()
@@ -104,7 +104,10 @@ func (d *duel) step() {
 		{4, d.release},
 		{6, d.retryOrDrop},
 		{4, d.replay},
-		{3, d.setGate},
+		{4, d.setGate},
+		{3, d.putJob},
+		{3, d.putSubscription},
+		{2, d.putAudit},
 		{3, d.putRevision},
 		{2, d.prune},
 		{3, d.putRejections},
@@ -127,6 +130,10 @@ func (d *duel) step() {
 	d.both("Waits", func(s store.Store) (any, error) {
 		groups, err := s.Waits(d.Context())
 		return append([]string{}, groups...), err
+	})
+	d.both("Gates", func(s store.Store) (any, error) {
+		gates, err := s.Gates(d.Context())
+		return append([]store.GateView{}, gates...), err
 	})
 	d.both("Due", func(s store.Store) (any, error) { return s.Due(d.Context()) })
 	d.both("Ledger", func(s store.Store) (any, error) { return s.Ledger(d.Context()) })
@@ -249,7 +256,14 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 		}
 	}
 	if d.rng.IntN(12) == 0 {
-		st.Gate = &store.Gate{Name: d.pick("g", "h"), State: store.GateState(d.pick("open", "disabled")), Reason: "settled"}
+		st.Gate = &store.Gate{Name: d.pick("g", "h"), State: store.GateState(d.pick("open", "disabled", "paused")), Reason: "settled"}
+		st.Gate.For = time.Duration(d.rng.IntN(3)) * 10 * time.Minute
+		if st.Gate.State == store.GatePaused {
+			st.Gate.For++ // nobody would resume it for long
+		}
+	}
+	if d.rng.IntN(8) == 0 {
+		st.Trip = &store.Trip{Gate: d.pick("g", "h", "@p"), Open: d.rng.IntN(2) == 0, In: time.Duration(d.rng.IntN(200)) * time.Second, Trips: d.rng.IntN(5)}
 	}
 	if d.rng.IntN(12) == 0 {
 		st.Events = []store.Arrival{d.arrival()}
@@ -271,6 +285,9 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 			n.Run.ID = run.NewID(c.Event.ID, pipeline, n.Run.Cause)
 			if d.rng.IntN(4) == 0 {
 				n.Run.State, n.Run.Outcome = run.Done, run.Filtered
+			}
+			if d.rng.IntN(8) == 0 {
+				n.Run.State, n.Run.Outcome, n.Run.Reason, n.Run.Destination = run.Parked, "", "no_pipeline", d.pick("", "g")
 			}
 			if d.rng.IntN(6) == 0 {
 				n.Run.Input, n.Run.Depth = []byte(`{"a":1}`), 2
@@ -298,7 +315,8 @@ func (d *duel) settlement(c store.Claimed) store.Settlement {
 	case 0:
 		st.Run.State, st.Run.Outcome = run.Done, run.Outcome(d.pick("completed", "filtered", "limited"))
 	case 1:
-		st.Run.State, st.Run.Reason, st.Run.Message = run.Parked, "retries_spent", "no answer"
+		st.Run.State, st.Run.Reason, st.Run.Message = run.Parked, d.pick("retries_spent", "too_old"), "no answer"
+		st.Run.Destination = d.pick("", "g", "h")
 	}
 	return st
 }
@@ -331,7 +349,9 @@ func (d *duel) limit(n *store.NewRun) {
 		n.Quota = &store.Quota{Key: d.pick("p", "q"), Max: d.rng.IntN(6), Per: time.Duration(1+d.rng.IntN(2)) * 10 * time.Minute}
 	}
 	for range d.rng.IntN(6) / 2 {
-		n.Holds = append(n.Holds, store.Hold{Key: d.pick("one", "two", "three"), Max: d.rng.IntN(4)})
+		n.Holds = append(n.Holds, store.Hold{
+			Key: d.pick("one", "two", "three"), Max: d.rng.IntN(4), Keep: d.rng.IntN(3) == 0,
+		})
 	}
 	n.Drop = d.rng.IntN(6) == 0
 }
@@ -372,11 +392,12 @@ func (d *duel) retryOrDrop() {
 		return
 	}
 	request, revision, retry := fmt.Sprint("r", d.rng.IntN(4)), d.pick("", "other"), d.rng.IntN(4) != 0
+	lane, by := run.Lane(d.pick("", "replay")), d.by()
 	d.both(fmt.Sprintf("Retry or Drop(%s, %s)", request, id), func(s store.Store) (any, error) {
 		if retry {
-			return nil, s.Retry(d.Context(), request, id, revision)
+			return nil, s.Retry(d.Context(), store.RetryAsk{Request: request, Run: id, Revision: revision, Lane: lane, By: by})
 		}
-		return nil, s.Drop(d.Context(), request, id)
+		return nil, s.Drop(d.Context(), store.DropAsk{Request: request, Run: id, By: by})
 	})
 	d.compareRun(id)
 }
@@ -390,20 +411,87 @@ func (d *duel) replay() {
 		ids = append(ids, d.events[max(0, len(d.events)-1-d.rng.IntN(40))])
 	}
 	request := fmt.Sprint("r", d.rng.IntN(4))
-	d.both("Replay", func(s store.Store) (any, error) { return s.Replay(d.Context(), request, ids) })
+	d.both("Replay", func(s store.Store) (any, error) {
+		return s.Replay(d.Context(), store.ReplayAsk{Request: request, Events: ids})
+	})
 }
 
 func (d *duel) setGate() {
 	name, state := d.pick("g", "h", "@p", run.RouteGate), store.GateState(d.pick("open", "open", "paused", "disabled"))
-	wrong := int64(d.rng.IntN(10) / 9)
+	wrong, by := int64(d.rng.IntN(10)/9), d.by()
+	set := store.Gate{Name: name, State: state, Since: d.clock.now(), For: time.Duration(d.rng.IntN(3)) * time.Minute}
+	if d.rng.IntN(2) == 0 {
+		set.Until = d.clock.now().Add(time.Duration(d.rng.IntN(20)-5) * time.Minute)
+	}
+	set.Breaker.State = store.BreakerState(d.pick("", "open", "closed"))
 	d.both("SetGate", func(s store.Store) (any, error) {
 		g, err := s.Gate(d.Context(), name)
 		if err != nil {
 			return nil, err
 		}
-		return nil, s.SetGate(d.Context(), store.Gate{Name: name, State: state, Since: d.clock.now(), Version: g.Version + wrong})
+		set.Version = g.Version + wrong
+		return nil, s.SetGate(d.Context(), set, by)
 	})
 	d.both("Gate", func(s store.Store) (any, error) { return s.Gate(d.Context(), name) })
+}
+
+func (d *duel) by() store.By {
+	if d.rng.IntN(2) == 0 {
+		return store.By{}
+	}
+	return someone()
+}
+
+func (d *duel) putJob() {
+	j, by, wrong := aJob(fmt.Sprint("j", d.rng.IntN(5))), d.by(), int64(d.rng.IntN(10)/9)
+	j.State = store.JobState(d.pick("running", "paused", "done", "canceled"))
+	j.Done = d.rng.Int64N(100)
+	d.both("PutJob", func(s store.Store) (any, error) {
+		have, err := s.Job(d.Context(), j.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		j.Version = have.Version + wrong
+		return nil, s.PutJob(d.Context(), j, by)
+	})
+	d.both("Job", func(s store.Store) (any, error) { return s.Job(d.Context(), j.ID) })
+	limit := d.rng.IntN(6)
+	d.both("Jobs", func(s store.Store) (any, error) { return s.Jobs(d.Context(), limit) })
+}
+
+func (d *duel) putSubscription() {
+	sub, by, drop := aSubscription(fmt.Sprint("s", d.rng.IntN(4))), d.by(), d.rng.IntN(5) == 0
+	sub.Version, sub.Sealed = d.rng.Int64N(3), []byte{byte(d.rng.IntN(256))}
+	d.both("PutSubscription or DropSubscription", func(s store.Store) (any, error) {
+		if drop {
+			return nil, s.DropSubscription(d.Context(), sub.ID, by)
+		}
+		return nil, s.PutSubscription(d.Context(), sub, "subscription.put", by)
+	})
+	d.both("Subscriptions", func(s store.Store) (any, error) {
+		all, err := s.Subscriptions(d.Context())
+		return append([]store.Subscription{}, all...), err
+	})
+}
+
+func (d *duel) putAudit() {
+	e := store.AuditEntry{By: d.by(), Action: d.pick("config.reload", "prune"), Subject: d.pick("a", "b"), Detail: []byte(`{"a": 1}`)}
+	d.both("PutAudit", func(s store.Store) (any, error) { return nil, s.PutAudit(d.Context(), e) })
+	d.compareAudit(store.AuditQuery{
+		Action: d.pick("", "run", "destination", "prune"), Subject: d.pick("", "", "a", "g"), Limit: 1 + d.rng.IntN(10),
+		Since: d.clock.now().Add(-time.Duration(d.rng.IntN(60)) * time.Minute),
+	})
+}
+
+func (d *duel) compareAudit(q store.AuditQuery) {
+	d.Helper()
+	d.both(fmt.Sprintf("Audit(%+v)", q), func(s store.Store) (any, error) {
+		page, err := s.Audit(d.Context(), q)
+		if len(page.Entries) == 0 {
+			page.Entries = nil
+		}
+		return page, err
+	})
 }
 
 func (d *duel) putRevision() {
@@ -420,11 +508,23 @@ func (d *duel) putRevision() {
 }
 
 func (d *duel) prune() {
-	age, limit := time.Duration(10+d.rng.IntN(100))*time.Minute, d.rng.IntN(20)
-	d.both("Prune", func(s store.Store) (any, error) {
-		p, err := s.Prune(d.Context(), store.Policy{Events: age}, limit)
+	limit := d.rng.IntN(20)
+	age := func(one int) time.Duration { // none, most of the time
+		return max(time.Duration(d.rng.IntN(100*one)-100*(one-1)+10), 0) * time.Minute
+	}
+	p := store.Policy{
+		Events: age(1), Parked: age(3), Runs: age(3), Attempts: age(3), Bodies: age(3), Rejections: age(3),
+		MaxEvents: int64(max(d.rng.IntN(1600)-1000, 0)), MaxBytes: int64(max(d.rng.IntN(6000)-4000, 0)),
+	}
+	d.both(fmt.Sprintf("Prune(%+v, %d)", p, limit), func(s store.Store) (any, error) {
+		p, err := s.Prune(d.Context(), p, limit)
 		p.Keys = 0 // a store may keep keys for a day after their window
 		return p, err
+	})
+	d.both("Usage", func(s store.Store) (any, error) {
+		u, err := s.Usage(d.Context())
+		u.File, u.Free = 0, 0
+		return u, err
 	})
 }
 
@@ -500,7 +600,7 @@ func (d *duel) bothRestart() {
 func (d *duel) read() {
 	q := store.EventQuery{
 		Provider: d.pick("", "", "acme"), Name: d.pick("", "", "order"), Status: d.pick("", "", "processed", "routed", "accepted", "quarantined"),
-		Limit: 1 + d.rng.IntN(10),
+		Limit: 1 + d.rng.IntN(10), Ascending: d.rng.IntN(2) == 0,
 	}
 	if d.rng.IntN(3) == 0 {
 		q.Since = d.clock.now().Add(-time.Duration(d.rng.IntN(60)) * time.Minute)
@@ -522,14 +622,32 @@ func (d *duel) read() {
 	})
 	rq := store.RunQuery{
 		Pipeline: d.pick("", "", "p"), State: run.State(d.pick("", "", "open", "parked", "done")), Outcome: run.Outcome(d.pick("", "", "filtered")),
-		Limit: 1 + d.rng.IntN(10),
+		Limit: 1 + d.rng.IntN(10), Ascending: d.rng.IntN(2) == 0, Reason: d.pick("", "", "too_old"), Destination: d.pick("", "", "g"),
+		Cause: run.CauseKind(d.pick("", "", "live", "replay")), Ref: d.pick("", "", "", "r1"),
+	}
+	if d.rng.IntN(3) == 0 {
+		rq.Until = d.clock.now().Add(-time.Duration(d.rng.IntN(60)) * time.Minute)
+	}
+	if d.rng.IntN(3) == 0 {
+		rq.Since = d.clock.now().Add(-time.Duration(d.rng.IntN(120)) * time.Minute)
 	}
 	if len(d.events) > 0 && d.rng.IntN(4) == 0 {
 		rq.Event = d.events[d.rng.IntN(len(d.events))]
 	}
 	d.both(fmt.Sprintf("Runs(%+v)", rq), func(s store.Store) (any, error) {
-		page, err := s.Runs(d.Context(), rq)
-		return page.Runs, err
+		var all []run.Run
+		for pages := 0; pages < 4; pages++ {
+			page, err := s.Runs(d.Context(), rq)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, page.Runs...)
+			if rq.Cursor = page.Next; rq.Cursor == "" {
+				break
+			}
+		}
+		rq.Cursor = ""
+		return all, nil
 	})
 	if len(d.events) > 0 {
 		id := d.events[max(0, len(d.events)-1-d.rng.IntN(100))]
@@ -567,4 +685,6 @@ func (d *duel) compareAll() {
 		d.both("Event", func(s store.Store) (any, error) { return s.Event(d.Context(), id) })
 	}
 	d.compareRejections(store.RejectionQuery{Limit: 1000})
+	d.compareAudit(store.AuditQuery{Limit: 1000})
+	d.audit() // checks the chain
 }

@@ -17,7 +17,7 @@ func rejectionChecks() []check {
 		{"what a stranger sent is cut before it is stored", rejectionTexts},
 		{"rejections are pruned by their age", rejectionsPruned},
 		{"a cursor that is none is refused for rejections too", rejectionCursor},
-		{"rejections touch no ledger and no queue", rejectionsApart},
+		{"rejections are counted in the ledger, and touch no queue", rejectionsCounted},
 	}
 }
 
@@ -201,9 +201,18 @@ func rejectionCursor(s *suite) {
 	wants(s, "a cursor that is none", err, store.ErrBadCursor)
 }
 
-func rejectionsApart(s *suite) {
-	before, due := s.ledger(), s.due()
-	s.putRejections(rejection("acme", "invalid_signature", "r1"))
-	same(s, "the ledger", s.ledger(), before)
+func rejectionsCounted(s *suite) {
+	s.append(arrival("a"))
+	due := s.due()
+	s.putRejections(rejection("acme", "invalid_signature", "r1"), store.Rejection{Code: "not_found"}) // 3 requests and 1
+	s.putRejections()
+	want := store.RequestTerms{Recorded: 5, Processed: 1, Rejected: 4}
+	same(s, "the ledger", s.ledger().Requests, want)
 	same(s, "what is due", s.due(), due)
+	s.clock.advance(time.Hour)
+	s.restart()
+	if _, err := s.store.Prune(s.Context(), store.Policy{Rejections: time.Minute}, 10); err != nil {
+		s.Errorf("Prune: %v", err)
+	}
+	same(s, "the ledger when they are pruned", s.ledger().Requests, want)
 }

@@ -106,7 +106,7 @@ func runInput(s *suite) {
 		}
 		s.ends(c, run.Parked)
 	}
-	wants(s, "Retry", s.store.Retry(s.Context(), "r", n.Run.ID, ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: n.Run.ID}), nil)
 	if r := s.record(n.Run.ID).Run; string(r.Input) != `{"a":[1,null]}` || r.Depth != 3 {
 		s.Errorf("run %+v, want its input and depth after a retry", r)
 	}
@@ -254,14 +254,16 @@ func emitted(s *suite) {
 }
 
 func settleGate(s *suite) {
-	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "g", State: store.GateOpen}), nil)
+	wants(s, "SetGate", s.store.SetGate(s.Context(), store.Gate{Name: "g", State: store.GateOpen}, store.By{}), nil)
 	s.begun("p", hook("A", "g"))
 	c := s.claimOne("g", run.LaneLive)
 	since := s.clock.now().Add(-time.Second)
 	s.mustSettle(store.Settlement{Held: c.Held(), Gate: &store.Gate{Name: "g", State: store.GateDisabled, Reason: "410", Since: since}})
 	got, err := s.store.Gate(s.Context(), "g")
 	wants(s, "Gate", err, nil)
-	same(s, "gate", got, store.Gate{Name: "g", State: store.GateDisabled, Reason: "410", Since: since, Version: 2})
+	same(s, "gate", got, store.Gate{
+		Name: "g", State: store.GateDisabled, Reason: "410", Since: since, Breaker: store.Breaker{State: store.BreakerClosed}, Version: 2,
+	})
 }
 
 func routedOnce(s *suite) {

@@ -15,6 +15,7 @@ func turnChecks() []check {
 		{"a turn goes on in whatever way its run leaves open", turnsGivenBack},
 		{"a run takes one turn after the other", turnsOneAfterTheOther},
 		{"a run that waits for an earlier turn does not take a later one", turnsNotKeptFromOthers},
+		{"a run queues up for all its orders when it is made", turnsOrderedAtOnce},
 		{"a hold that comes twice counts once", turnTwice},
 		{"a run that would have to wait may be dropped", turnsDrop},
 		{"a run opened again takes no turn", turnsRetried},
@@ -92,10 +93,10 @@ func turnsGivenBack(s *suite) {
 	s.ends(next("the first", ids[0])[1], run.Done)
 	s.ends(next("after one that is done", ids[1])[0], run.Parked)
 	c := next("after one that is parked", ids[2])
-	wants(s, "dropping the parked one", s.store.Drop(s.Context(), "d", ids[1]), nil)
+	wants(s, "dropping the parked one", s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: ids[1]}), nil)
 	same(s, "it had no turn any more", len(s.claim("g", run.LaneLive, 10, time.Hour)), 0)
 	s.ends(c[0], run.Parked)
-	wants(s, "retrying", s.store.Retry(s.Context(), "r", ids[2], ""), nil)
+	wants(s, "retrying", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: ids[2]}), nil)
 	c = next("after one that is tried again", ids[3])
 	s.ends(s.claimOne("@p", run.LaneRetry), run.Done)
 	same(s, "the one tried again had no turn", len(s.claim("g", run.LaneLive, 10, time.Hour)), 0)
@@ -125,6 +126,32 @@ func turnsNotKeptFromOthers(s *suite) {
 	ids := s.beginAll(with("p", hold("a", 1)), with("p", hold("a", 1), hold("slots", 1)), with("p", hold("slots", 1)))
 	_, got := s.claimRuns("p")
 	same(s, "claimed", got, []run.ID{ids[0], ids[2]})
+}
+
+func turnsOrderedAtOnce(s *suite) {
+	order := func(key string) store.Hold { return store.Hold{Key: key, Max: 1, Order: true} }
+	ids := s.beginAll(with("p", order("a")), with("p", order("a"), order("b"), hold("slots", 1)), with("p", order("b"), hold("slots", 1)),
+		with("p", order("b"), order("a"), order("c")), with("p", order("c")), with("p", hold("slots", 1)))
+	first, got := s.claimRuns("p")
+	same(s, "the second has order b already, and no slot", got, []run.ID{ids[0], ids[5]})
+	s.ends(first[0], run.Done)
+	_, got = s.claimRuns("p")
+	same(s, "the second waits for its slot now", got, nil)
+	s.ends(first[1], run.Done)
+	_, got = s.claimRuns("p")
+	same(s, "then the second alone", got, ids[1:2])
+	s.restart()
+	second, got := s.claimRuns("p")
+	same(s, "after a restart", got, ids[1:2])
+	s.ends(second[0], run.Parked)
+	both, got := s.claimRuns("p")
+	same(s, "then the third, which the fourth stands behind", got, ids[2:3])
+	s.ends(both[0], run.Done)
+	fourth, got := s.claimRuns("p")
+	same(s, "then the fourth, which had c before the fifth", got, ids[3:4])
+	s.ends(fourth[0], run.Done)
+	_, got = s.claimRuns("p")
+	same(s, "and the last", got, ids[4:5])
 }
 
 func turnTwice(s *suite) {
@@ -164,7 +191,7 @@ func turnsRetried(s *suite) {
 	s.ends(c[0], run.Parked)
 	c, got := s.claimRuns("p")
 	same(s, "the second", got, ids[1:])
-	wants(s, "Retry", s.store.Retry(s.Context(), "r", ids[0], ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "r", Run: ids[0]}), nil)
 	again := s.claimOne("@p", run.LaneRetry)
 	if again.Run.ID != ids[0] || again.Task.Held {
 		s.Errorf("claimed %+v, want the first run beside the second", again.Task)

@@ -246,7 +246,7 @@ func wakeRunDropped(s *suite) {
 	child := s.parked("called")
 	s.awaiting(child)
 	s.asleep("while the run is parked")
-	wants(s, "Drop", s.store.Drop(s.Context(), "d", child), nil)
+	wants(s, "Drop", s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: child}), nil)
 	s.woken("dropped", child)
 }
 
@@ -281,7 +281,7 @@ func wakeRunBornDone(s *suite) {
 func wakeRunOver(s *suite) {
 	done, dropped := s.begun("done", hook("A", "g")), s.parked("dropped")
 	s.ends(s.claimOne("g", run.LaneLive), run.Done)
-	wants(s, "Drop", s.store.Drop(s.Context(), "d", dropped), nil)
+	wants(s, "Drop", s.store.Drop(s.Context(), store.DropAsk{Request: "d", Run: dropped}), nil)
 	for what, id := range map[string]run.ID{
 		"done": done, "dropped": dropped, "not there": run.NewID(done.Event, "missing", run.Cause{Kind: run.Live}),
 	} {
@@ -295,13 +295,13 @@ func wakeRunParked(s *suite) {
 	child := s.parked("called")
 	s.awaiting(child)
 	s.asleep("while the run is parked")
-	wants(s, "Retry", s.store.Retry(s.Context(), "1", child, ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "1", Run: child}), nil)
 	s.asleep("while the run is tried again")
 	s.ends(s.claimOne("@called", run.LaneRetry), run.Parked)
 	caller := s.woken("parked anew", child)
 	s.goesOn(caller, awaits(child))
 	s.asleep("waiting again")
-	wants(s, "Retry", s.store.Retry(s.Context(), "2", child, ""), nil)
+	wants(s, "Retry", s.store.Retry(s.Context(), store.RetryAsk{Request: "2", Run: child}), nil)
 	s.ends(s.claimOne("@called", run.LaneRetry), run.Done)
 	s.woken("done in the end", child)
 }

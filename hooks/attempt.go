@@ -28,6 +28,17 @@ type Attempt struct {
 	Wrote bool
 	// NotSent marks the synthetic success of a Client that only logs.
 	NotSent bool
+
+	token string
+}
+
+// Secrets gives what the request carried and its maker did not know: the access tokens of its Request.Token. Receivers echo what they
+// were sent, so whoever keeps Body takes these out of it.
+func (a Attempt) Secrets() []string {
+	if a.token == "" {
+		return nil
+	}
+	return []string{a.token}
 }
 
 // String gives status, time taken and size.

@@ -2,7 +2,7 @@ package hooks
 
 import (
 	"context"
-	"crypto/tls"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -46,6 +46,8 @@ type Options struct {
 	AllowLoopback bool
 	// Deny holds the process's own listeners, which no attempt may reach.
 	Deny []netip.AddrPort
+	// Own gives further ones at every dial, where they are opened after the Client is made; nil means none.
+	Own func() []netip.AddrPort
 	// UserAgent is sent by requests that name none; "" means "Headgate".
 	UserAgent string
 	// LogOnly sends nothing: each request is logged by its Line and answered with a success that is marked as not sent.
@@ -72,6 +74,8 @@ type Client struct {
 	// open carries https, and plain http of requests that say Insecure. listed carries all other plain http: it connects only to
 	// addresses that an operator has listed. They are two, so that no request finds the other kind's idle connection.
 	open, listed *http.Transport
+	certified    *pool // https of requests with a Certificate
+	tokens       *bearer
 	userAgent    string
 	logOnly      bool
 	logger       *slog.Logger
@@ -81,7 +85,7 @@ type Client struct {
 
 // New makes a Client. It opens nothing. Its error names the option that is wrong.
 func New(o Options) (*Client, error) {
-	guard, err := egress.New(egress.Options{Allow: o.Allow, AllowLoopback: o.AllowLoopback, Deny: o.Deny})
+	guard, err := egress.New(egress.Options{Allow: o.Allow, AllowLoopback: o.AllowLoopback, Deny: o.Deny, Own: o.Own})
 	if err != nil {
 		return nil, fmt.Errorf("hooks: %w", err)
 	}
@@ -98,7 +102,9 @@ func New(o Options) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	c.open, c.listed = c.transport(o, false), c.transport(o, true)
+	c.open, c.listed = c.transport(o, nil, false), c.transport(o, nil, true)
+	c.certified = newPool(func(own *Certificate) *http.Transport { return c.transport(o, own, false) })
+	c.tokens = &bearer{grants: make(map[[sha256.Size]byte]*grant)}
 	return c, nil
 }
 
@@ -108,17 +114,28 @@ func (c *Client) Close() {
 	c.closed.Store(true)
 	c.open.CloseIdleConnections()
 	c.listed.CloseIdleConnections()
+	c.certified.close()
+}
+
+// settle closes what an attempt left idle on a transport that has no owner any more.
+func (c *Client) settle(p *pooled) {
+	if p != nil && p.retired.Load() {
+		p.CloseIdleConnections()
+	}
+	if c.closed.Load() {
+		c.Close()
+	}
 }
 
 // Transport carries other https requests than attempts past the same guard, such as the fetching of a public key. What it connects is
 // closed by Close. It follows no redirect and bounds no answer: that is the caller's matter.
 func (c *Client) Transport() http.RoundTripper { return c.open }
 
-func (c *Client) transport(o Options, listedOnly bool) *http.Transport {
+func (c *Client) transport(o Options, own *Certificate, listedOnly bool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil, // HTTP_PROXY would carry requests past the guard
 		DialContext:            c.dialer(o, listedOnly),
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        own.config(o.RootCAs),
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  headerTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeaderBytes,

@@ -34,27 +34,9 @@ func (c *Client) deliver(parent context.Context, r Request, attempt *Attempt) *E
 	}
 	ctx, cancel := context.WithTimeout(parent, r.timeout())
 	defer cancel()
-	var progress progress
-	req, transport, fault := c.build(httptrace.WithClientTrace(ctx, progress.trace()), r)
-	if fault != nil {
+	resp, fault := c.send(ctx, parent, r, attempt)
+	if fault != nil || attempt.NotSent {
 		return fault
-	}
-	if c.logOnly {
-		c.logger.LogAttrs(parent, slog.LevelInfo, "hook not sent", slog.String("request", r.Line), slog.Int("bytes", len(r.Body)))
-		attempt.Status, attempt.NotSent = http.StatusOK, true
-		return nil
-	}
-
-	// The transport is called without an http.Client: no redirects, no cookies, and no error that quotes the URL.
-	resp, err := transport.RoundTrip(req)
-	attempt.Wrote = progress.wrote.Load()
-	defer func() {
-		if c.closed.Load() {
-			c.Close() // what this attempt left idle has no owner any more
-		}
-	}()
-	if err != nil {
-		return classify(parent, err, &progress)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	attempt.Wrote = true // an answer came, so the request had arrived
@@ -75,6 +57,64 @@ func (c *Client) deliver(parent context.Context, r Request, attempt *Attempt) *E
 		return newError(Unknown, CodeAnswerNotRead, "the receiver accepted the request, but its answer could not be read to the end")
 	}
 	return nil
+}
+
+// send sends the request and gives the beginning of its answer. A receiver that refuses a token which we had kept is asked once more
+// with a new one: it says of itself that it has not acted on the request, and without this every withdrawn token would be a failed
+// attempt of all that use it.
+func (c *Client) send(ctx, parent context.Context, r Request, attempt *Attempt) (*http.Response, *Error) {
+	for again := false; ; again = true {
+		req, transport, certified, fault := c.build(r)
+		if fault != nil {
+			return nil, fault
+		}
+		if c.logOnly {
+			c.logger.LogAttrs(parent, slog.LevelInfo, "hook not sent", slog.String("request", r.Line), slog.Int("bytes", len(r.Body)))
+			attempt.Status, attempt.NotSent = http.StatusOK, true
+			return nil, nil
+		}
+		var token string
+		var fresh bool
+		if r.Token != nil {
+			if token, fresh, fault = c.token(ctx, parent, r.Token); fault != nil {
+				return nil, fault
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			attempt.token = token // the answer is the latest request's
+		}
+
+		// The transport is called without an http.Client: no redirects, no cookies, and no error that quotes the URL.
+		var progress progress
+		resp, err := transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, progress.trace())))
+		attempt.Wrote = attempt.Wrote || progress.wrote.Load()
+		if err != nil {
+			c.settle(certified)
+			return nil, classify(parent, err, &progress)
+		}
+		resp.Body = &settling{ReadCloser: resp.Body, settle: func() { c.settle(certified) }}
+		if r.Token == nil || resp.StatusCode != http.StatusUnauthorized {
+			return resp, nil
+		}
+		c.tokens.drop(r.Token.digest, token)
+		if fresh || again {
+			return resp, nil
+		}
+		_, _ = io.CopyN(io.Discard, resp.Body, MaxAnswerBytes) // so that the connection can be used again
+		_ = resp.Body.Close()
+	}
+}
+
+// settling is an answer's body that says when the attempt has left its connection.
+type settling struct {
+	io.ReadCloser
+	settle func()
+}
+
+// Close closes the body, then settles.
+func (s *settling) Close() error {
+	err := s.ReadCloser.Close()
+	s.settle()
+	return err
 }
 
 // progress hears from the transport how far an attempt came. The transport calls from goroutines of its own.

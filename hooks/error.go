@@ -50,22 +50,25 @@ func (c Class) String() string {
 
 // The codes of an Error besides http_NNN. They are stable.
 const (
-	CodeTimeout         = "timeout"                 // the attempt's time ran out
-	CodeCanceled        = "canceled"                // the caller gave up
-	CodeDNS             = "dns"                     // the host's name did not resolve
-	CodeDial            = "dial"                    // no connection
-	CodeTLS             = "tls"                     // no TLS session, or a certificate that does not hold
-	CodeReset           = "connection_reset"        // the connection broke
-	CodeNetwork         = "network"                 // another failure before the request was written
-	CodeBadAnswer       = "bad_answer"              // what came back was not HTTP, or had endless headers
-	CodeAnswerNotRead   = "answer_not_read"         // a 2xx whose body broke off
-	CodeRedirect        = "redirect"                // a 3xx, which is never followed
-	CodeRefusedByEgress = "refused_by_egress_guard" // the address may not be reached
-	CodeInsecureURL     = "insecure_url"            // plain http to an address that nobody listed
-	CodeBadURL          = "bad_url"
-	CodeBadMethod       = "bad_method"
-	CodeBadHeader       = "bad_header"
-	CodeClientClosed    = "client_closed" // the Client was replaced
+	CodeTimeout          = "timeout"                 // the attempt's time ran out
+	CodeCanceled         = "canceled"                // the caller gave up
+	CodeDNS              = "dns"                     // the host's name did not resolve
+	CodeDial             = "dial"                    // no connection
+	CodeTLS              = "tls"                     // no TLS session, or a certificate that does not hold
+	CodeCertificate      = "client_certificate"      // the receiver refuses our client certificate, or wants one
+	CodeReset            = "connection_reset"        // the connection broke
+	CodeNetwork          = "network"                 // another failure before the request was written
+	CodeBadAnswer        = "bad_answer"              // what came back was not HTTP, or had endless headers
+	CodeAnswerNotRead    = "answer_not_read"         // a 2xx whose body broke off
+	CodeRedirect         = "redirect"                // a 3xx, which is never followed
+	CodeRefusedByEgress  = "refused_by_egress_guard" // the address may not be reached
+	CodeInsecureURL      = "insecure_url"            // plain http to an address that nobody listed, or with a client certificate
+	CodeTokenUnavailable = "token_unavailable"       // no access token could be had
+	CodeTokenRefused     = "token_refused"           // the token endpoint refuses the client (RFC 6749, section 5.2)
+	CodeBadURL           = "bad_url"
+	CodeBadMethod        = "bad_method"
+	CodeBadHeader        = "bad_header"
+	CodeClientClosed     = "client_closed" // the Client was replaced
 )
 
 // Classify gives the class of an answer by its status.
@@ -160,6 +163,9 @@ func classify(parent context.Context, err error, p *progress) *Error {
 		return newError(Temporary, CodeDNS, "the host's name did not resolve")
 	case errors.As(err, &op) && op.Op == "dial":
 		return newError(Temporary, CodeDial, "no connection to the host")
+	case refusesCertificate(err):
+		// With TLS 1.3 the refusal comes after the request was written, and before the receiver has read any of it.
+		return newError(Temporary, CodeCertificate, "the receiver wants a client certificate that it knows")
 	case !wrote && (p.tlsFailed.Load() || isTLS(err)):
 		return newError(Temporary, CodeTLS, "no TLS session with the host, or its certificate does not hold")
 	case deadline, errors.As(err, &timeout) && timeout.Timeout():
@@ -183,6 +189,17 @@ func isTLS(err error) bool {
 	)
 	return errors.As(err, &alert) || errors.As(err, &record) || errors.As(err, &verify) ||
 		errors.As(err, &host) || errors.As(err, &authority) || errors.As(err, &invalid)
+}
+
+// refusesCertificate says whether a receiver ended the TLS handshake over our certificate. crypto/tls gives its alerts an
+// unexported type, so their text (RFC 8446, section 6.2) is all there is.
+func refusesCertificate(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
+		return false
+	}
+	text := op.Err.Error()
+	return strings.Contains(text, "certificate") || strings.Contains(text, "access denied")
 }
 
 func isReset(err error) bool {

@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,6 +33,12 @@ type Request struct {
 	Timeout time.Duration
 	// Insecure lets plain http go to any address that the egress guard passes, not only to listed ones.
 	Insecure bool
+	// Token, where it is not nil, gives the bearer token that the request is authorized by; it takes the place of any other
+	// Authorization. Fetching it is part of the attempt and of its Timeout.
+	Token *TokenSource
+	// Certificate, where it is not nil, is shown to the receiver and says whom the receiver's certificate is trusted from. The URL
+	// is https then.
+	Certificate *Certificate
 	// Line names the request in logs: method and URL as somebody wrote them, with references by name. It must hold nothing secret.
 	Line string
 }
@@ -51,26 +56,30 @@ func (r Request) timeout() time.Duration {
 	return min(max(r.Timeout, MinTimeout), MaxTimeout)
 }
 
-// build makes the HTTP request and says which transport carries it. What is wrong with it is permanent.
-func (c *Client) build(ctx context.Context, r Request) (*http.Request, *http.Transport, *Error) {
+// build makes the HTTP request and says which transport carries it; certified is that transport where it is a certificate's own.
+// What is wrong with the request is permanent.
+func (c *Client) build(r Request) (req *http.Request, transport *http.Transport, certified *pooled, fault *Error) {
 	method := r.Method
 	if method == "" {
 		method = http.MethodPost
 	}
 	if !slices.Contains(methods(), method) {
-		return nil, nil, newError(Permanent, CodeBadMethod, "this method cannot be sent")
+		return nil, nil, nil, newError(Permanent, CodeBadMethod, "this method cannot be sent")
 	}
 	u, fault := target(r.URL)
 	if fault != nil {
-		return nil, nil, fault
+		return nil, nil, nil, fault
+	}
+	if r.Certificate != nil && u.Scheme != "https" {
+		return nil, nil, nil, newError(Permanent, CodeInsecureURL, "a client certificate is shown over https only")
 	}
 	for name, values := range r.Header {
 		if !validHeaderName(name) || slices.ContainsFunc(values, func(v string) bool { return !validHeaderValue(v) }) {
-			return nil, nil, newError(Permanent, CodeBadHeader, "a header has a name or a value that HTTP does not allow")
+			return nil, nil, nil, newError(Permanent, CodeBadHeader, "a header has a name or a value that HTTP does not allow")
 		}
 	}
 
-	req := &http.Request{Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.Header.Clone()}
+	req = &http.Request{Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: r.Header.Clone()}
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
@@ -83,11 +92,16 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, *http.Tra
 	}
 	setBody(req, r.Body)
 
-	transport := c.open
-	if u.Scheme == "http" && !r.Insecure {
+	switch {
+	case r.Certificate != nil:
+		certified = c.certified.get(r.Certificate)
+		transport = certified.Transport
+	case u.Scheme == "http" && !r.Insecure:
 		transport = c.listed
+	default:
+		transport = c.open
 	}
-	return req.WithContext(ctx), transport, nil
+	return req, transport, certified, nil
 }
 
 func methods() []string {

@@ -86,6 +86,28 @@ func TestTheWholeAttemptEndsWithItsTimeout(t *testing.T) {
 	}
 }
 
+func TestHeadersThatDripAreLeftAfterTenSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan struct{})
+		c := script(t, func(c net.Conn) {
+			defer close(left)
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Slow: ")
+			for {
+				if _, err := io.WriteString(c, "a"); err != nil {
+					return
+				}
+				<-time.After(time.Second)
+			}
+		})
+		att, err := c.Deliver(t.Context(), Request{URL: "http://x.example", Insecure: true})
+		if e := failure(t, err); e.Code != CodeTimeout || e.Class != Unknown || att.Took != headerTimeout {
+			t.Errorf("got %v (%v) after %v, want an unknown %s after %v", e, e.Class, att.Took, CodeTimeout, headerTimeout)
+		}
+		<-left
+	})
+}
+
 func TestADialThatHangsIsTemporary(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -130,6 +152,13 @@ func TestWhatComesBackBrokenAfterTheRequestWasWrittenIsUnknown(t *testing.T) {
 		"no HTTP":         {func(c net.Conn) { _, _ = io.WriteString(c, "220 mail.example ESMTP\r\n\r\n") }, CodeBadAnswer, 0},
 		"a cut body":      {func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") }, CodeAnswerNotRead, 200},
 		"endless headers": {endlessHeaders, CodeBadAnswer, 0},
+		"endless hints": {func(c net.Conn) {
+			for {
+				if _, err := io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"); err != nil {
+					return
+				}
+			}
+		}, CodeBadAnswer, 0},
 	} {
 		att, err := script(t, c.answer).Deliver(t.Context(), Request{URL: "http://x.example", Insecure: true, Body: []byte("x")})
 		e := failure(t, err)
@@ -142,6 +171,27 @@ func TestWhatComesBackBrokenAfterTheRequestWasWrittenIsUnknown(t *testing.T) {
 		Deliver(t.Context(), Request{URL: "http://x.example", Insecure: true})
 	if e := failure(t, err); e.Code != "http_503" || e.Class != Temporary {
 		t.Errorf("a 503 with a cut body: got %v (%v), want a temporary http_503", e, e.Class)
+	}
+}
+
+// A reset throws away what had arrived and was not read yet, which closing does not.
+func TestAResetInsideTheAnswerIsUnknown(t *testing.T) {
+	t.Parallel()
+	server := loopbackServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, stream, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = stream.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+		_ = stream.Flush()
+		_ = conn.(*net.TCPConn).SetLinger(0)
+		_ = conn.Close()
+	})
+	att, err := newClient(t, Options{AllowLoopback: true}).Deliver(t.Context(), Request{URL: server.URL, Body: []byte("x")})
+	// Where the reset overtakes the status line, that is not known either.
+	if e := failure(t, err); e.Class != Unknown || e.Code != CodeAnswerNotRead && e.Code != CodeReset || !att.Wrote {
+		t.Errorf("got %v (%v), wrote = %v, want an unknown %s", e, e.Class, att.Wrote, CodeAnswerNotRead)
 	}
 }
 

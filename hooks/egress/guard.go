@@ -17,6 +17,8 @@ type Options struct {
 	AllowLoopback bool
 	// Deny holds our own listeners, which never pass. An unspecified address (0.0.0.0, ::) stands for every address of this host.
 	Deny []netip.AddrPort
+	// Own gives further ones at every dial, for listeners that are opened later than the guard is made; nil means none.
+	Own func() []netip.AddrPort
 	// LocalAddrs gives this host's addresses; nil means those of its network interfaces. It is asked at a dial to the port of a
 	// listener on an unspecified address, and its error refuses the dial.
 	LocalAddrs func() ([]netip.Addr, error)
@@ -28,6 +30,7 @@ type Guard struct {
 	allow    []Rule
 	loopback bool
 	own      []netip.AddrPort
+	later    func() []netip.AddrPort
 	local    func() ([]netip.Addr, error)
 }
 
@@ -42,7 +45,7 @@ func New(o Options) (*Guard, error) {
 			return nil, fmt.Errorf("option Allow[%d] is no range", i)
 		}
 	}
-	g := &Guard{table: t, allow: slices.Clone(o.Allow), loopback: o.AllowLoopback, local: o.LocalAddrs}
+	g := &Guard{table: t, allow: slices.Clone(o.Allow), loopback: o.AllowLoopback, later: o.Own, local: o.LocalAddrs}
 	for i, d := range o.Deny {
 		if !d.IsValid() || d.Port() == 0 {
 			return nil, fmt.Errorf("option Deny[%d] needs an address and a port", i)
@@ -119,7 +122,14 @@ func (g *Guard) Control(_, address string, _ syscall.RawConn) error {
 }
 
 func (g *Guard) isOwn(a netip.Addr, port uint16) (bool, error) {
-	for _, d := range g.own {
+	own := g.own
+	if g.later != nil {
+		own = slices.Clone(own)
+		for _, d := range g.later() {
+			own = append(own, netip.AddrPortFrom(plain(d.Addr()), d.Port()))
+		}
+	}
+	for _, d := range own {
 		switch {
 		case d.Port() != port:
 		case d.Addr() == a:

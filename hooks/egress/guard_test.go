@@ -328,3 +328,21 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+func TestAListenerThatIsOpenedLaterIsOursFromThenOn(t *testing.T) {
+	t.Parallel()
+	var own []netip.AddrPort
+	g, err := New(Options{AllowLoopback: true, Own: func() []netip.AddrPort { return own }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := netip.MustParseAddrPort("127.0.0.1:8443")
+	if err := g.Check(at); err != nil {
+		t.Errorf("before it is open: %v, want it to pass", err)
+	}
+	own = []netip.AddrPort{netip.MustParseAddrPort("[::ffff:127.0.0.1]:8443")}
+	var refused *RefusedError
+	if err := g.Check(at); !errors.As(err, &refused) || !refused.Never {
+		t.Errorf("once it is open: %v, want it refused for good", err)
+	}
+}

@@ -1,8 +1,10 @@
 package destination
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -34,8 +36,22 @@ type part struct {
 func (c *compiler) compileAddress() *address {
 	n := c.v.Node(keyURL)
 	text := c.v.Text(keyURL)
-	if n == nil || len(text.Parts()) == 0 {
-		return nil // a missing key has been found already
+	switch {
+	case c.template && n == nil:
+		return nil
+	case c.template:
+		c.out.Errorf(diag.BadValue, c.v.KeySpan(keyURL), "leave it out", "`%s` cannot stand here: each subscriber brings its own", c.v.Path(keyURL))
+		return nil
+	case n == nil && c.d.kind.address != "":
+		n, text = source.NewString(c.d.kind.address, c.v.Span(keyURL)), secret.Literal(c.d.kind.address)
+	case n == nil && c.v.Good(keyURL):
+		c.out.Errorf(diag.MissingKey, c.v.Span(keyURL), "for example `url: https://api.example.com/hooks`", "the key `url` is missing")
+		return nil
+	case n == nil || !c.v.Good(keyURL):
+		return nil
+	case len(text.Parts()) == 0 || text.Reveal() == "":
+		c.out.Errorf(diag.BadValue, n.Span, "", "`%s` is empty", c.v.Path(keyURL))
+		return nil
 	}
 	c.d.line = c.d.method + " " + text.String()
 	s := &urlScan{compiler: c, node: n, hasRef: text.HasRef(), firstRef: -1, address: &address{}}
@@ -93,7 +109,7 @@ func (s *urlScan) literal(text string) {
 			s.fail(where, "leave the fragment out", "a template stands in the fragment of the URL, which is never sent")
 			continue
 		}
-		t := script.CompileTemplate(s.sourceOf(text, p), s.scope, s.out)
+		t := script.CompileTemplate(s.sourceOf(text, p), s.requests, s.out)
 		if t == nil {
 			s.failed = true
 			continue
@@ -154,11 +170,50 @@ func (s *urlScan) check(text secret.Text) bool {
 	}
 	s.derived(u)
 	s.literalSecrets(u, span)
-	if u.Scheme == "http" && !s.v.Bool(keyInsecure) && (!s.dev || !isLoopback(u.Hostname())) {
-		s.out.Warnf(diag.InsecureURL, span, "write https, or list the address there, or write `insecure: true`",
-			"%s is plain http, which goes only to addresses that HEADGATE_EGRESS_ALLOW lists", name)
-	}
+	s.warnPlainURL(u, span, name)
 	return !s.failed
+}
+
+// warnPlain looks at a second address of the manifest, such as that of tokens.
+func (c *compiler) warnPlain(text secret.Text, span source.Span) {
+	if u, err := url.Parse(text.Reveal()); err == nil {
+		c.warnPlainURL(u, span, "the URL `"+text.String()+"`")
+	}
+}
+
+// warnPlainURL warns of plain http that will probably go nowhere. Names are not looked up, so that of a name only the one of this machine is
+// known.
+func (c *compiler) warnPlainURL(u *url.URL, span source.Span, name string) {
+	if u.Scheme != "http" || c.v.Bool(keyInsecure) || c.o.Dev && isLoopback(u.Hostname()) || c.o.allows(u) {
+		return
+	}
+	c.out.Warnf(diag.InsecureURL, span, "write https, or list the address there, or write `insecure: true`",
+		"%s is plain http, which goes only to addresses that HEADGATE_EGRESS_ALLOW lists", name)
+}
+
+// allows says whether the operator lists the address of a URL.
+func (o Options) allows(u *url.URL) bool {
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
+	if err != nil || o.Allowed == nil {
+		return false
+	}
+	hosts := []string{u.Hostname()}
+	if isLoopback(u.Hostname()) && net.ParseIP(u.Hostname()) == nil {
+		hosts = []string{"127.0.0.1", "::1"}
+	}
+	return slices.ContainsFunc(hosts, func(host string) bool {
+		a, err := netip.ParseAddr(host)
+		return err == nil && o.Allowed(netip.AddrPortFrom(a.Unmap(), uint16(port)))
+	})
+}
+
+// ListedBy gives Options.Allowed for the rules of HEADGATE_EGRESS_ALLOW.
+func ListedBy(rules []hooks.AllowRule) func(netip.AddrPort) bool {
+	return func(ap netip.AddrPort) bool {
+		return slices.ContainsFunc(rules, func(r hooks.AllowRule) bool {
+			return r.Prefix.Contains(ap.Addr()) && (r.Port == 0 || r.Port == ap.Port())
+		})
+	}
 }
 
 // minSecretPiece is the length from which a piece of a secret URL is taken for secret by itself: shorter ones are words such as
@@ -166,30 +221,47 @@ func (s *urlScan) check(text secret.Text) bool {
 const minSecretPiece = 12
 
 // secret notes the content of a reference, and the pieces that receivers may answer with.
-func (s *urlScan) secret(v secret.Value) {
-	s.d.secrets = append(s.d.secrets, v)
+func (s *urlScan) secret(v secret.Value) { s.d.secrets = append(s.d.secrets, pieces(v)...) }
+
+func pieces(v secret.Value) []secret.Value {
+	all := []secret.Value{v}
 	for _, piece := range strings.FieldsFunc(v.Reveal(), func(r rune) bool { return strings.ContainsRune("/?&=@:#", r) }) {
 		if len(piece) >= minSecretPiece {
-			s.d.secrets = append(s.d.secrets, secret.New(piece))
+			all = append(all, secret.New(piece))
 		}
 	}
+	return all
 }
 
 // derived notes what receivers may answer with although no reference holds it as it is: the pieces of a URL that begins with a
 // reference, and credentials as the Authorization header has them.
 func (s *urlScan) derived(u *url.URL) {
-	var texts []string
 	if s.firstRef == 0 {
-		texts = append(texts, s.sample, u.Host, u.EscapedPath(), u.Path, u.RequestURI(), u.RawQuery)
-	}
-	for _, text := range texts {
-		if len(text) >= minSecretPiece {
-			s.d.secrets = append(s.d.secrets, secret.New(text))
-		}
+		s.d.secrets = append(s.d.secrets, wholePieces(s.sample, u)...)
 	}
 	if password, has := u.User.Password(); has && s.hasRef {
 		s.d.secrets = append(s.d.secrets, secret.New(password), secret.New(u.User.Username()+":"+password))
 	}
+}
+
+// wholePieces gives the parts of a URL that is a secret as a whole.
+func wholePieces(raw string, u *url.URL) []secret.Value {
+	var all []secret.Value
+	for _, text := range []string{raw, u.Host, u.EscapedPath(), u.Path, u.RequestURI(), u.RawQuery} {
+		if len(text) >= minSecretPiece {
+			all = append(all, secret.New(text))
+		}
+	}
+	return all
+}
+
+// addressSecrets gives what receivers may answer with of an address that is a secret.
+func addressSecrets(address secret.Value) []secret.Value {
+	u, err := url.Parse(address.Reveal())
+	if err != nil {
+		return pieces(address)
+	}
+	return append(pieces(address), wholePieces(address.Reveal(), u)...)
 }
 
 // literalSecrets finds credentials that are written into the manifest, which is stored and shown.
@@ -201,7 +273,7 @@ func (s *urlScan) literalSecrets(u *url.URL, span source.Span) {
 	if s.hasRef || u.Scheme != "https" || len(u.Path) < 2 {
 		return
 	}
-	owner, secretURL := webhookOf(u)
+	owner, secretURL := s.o.types().webhook(s.scope.Shared, strings.ToLower(u.Host), u.Path)
 	if !secretURL && !s.d.kind.secretURL {
 		return
 	}
@@ -218,19 +290,6 @@ func (s *urlScan) literalSecrets(u *url.URL, span source.Span) {
 	}
 	s.d.line = s.d.method + " https://" + u.Host + "/…"
 	s.out.Add(f)
-}
-
-// webhookOf tells whose webhook a URL is, where it is one that lets everybody post who knows it.
-func webhookOf(u *url.URL) (owner string, ok bool) {
-	at := strings.ToLower(u.Hostname()) + u.Path
-	for _, k := range kinds() {
-		for _, prefix := range k.webhooks {
-			if strings.HasPrefix(at, prefix) && len(at) > len(prefix) {
-				return k.name, true
-			}
-		}
-	}
-	return "", false
 }
 
 func isLoopback(host string) bool {

@@ -48,12 +48,21 @@ func (c *compiler) compileBody(n *source.Node) *body {
 		return nil
 	}
 	if n.Kind != source.String {
-		if tree := script.CompileTree(n, c.scope, c.out); tree != nil {
+		if tree := script.CompileTree(n, c.bodyScope(), c.out); tree != nil {
 			return &body{tree: tree}
 		}
 		return nil
 	}
 	return c.compileText(n)
+}
+
+// bodyScope is what the body's templates see: that of a hook is rendered once, before there is any attempt, that of a declared
+// destination for each.
+func (c *compiler) bodyScope() script.Scope {
+	if c.ownBody && c.inHook {
+		return c.scope
+	}
+	return c.requests
 }
 
 // holdsReference finds the references in a body: what a body holds is recorded and shown.
@@ -89,6 +98,7 @@ func (c *compiler) compileText(n *source.Node) *body {
 	}
 	contentType, declared := c.declaredContentType()
 	asMessage, asJSON := c.d.kind.message != nil, isJSON(contentType)
+	scope := c.bodyScope()
 
 	switch {
 	case templates == 0:
@@ -103,7 +113,7 @@ func (c *compiler) compileText(n *source.Node) *body {
 		c.out.Warnf(diag.BadValue, n.Span, "write the body as a map, or set the header Content-Type: application/json",
 			"the body looks like JSON but is sent as text, into which values are pasted without being escaped")
 	}
-	if t := script.CompileTemplate(src, c.scope, c.out); t != nil {
+	if t := script.CompileTemplate(src, scope, c.out); t != nil {
 		return &body{template: t}
 	}
 	return nil

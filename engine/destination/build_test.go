@@ -116,10 +116,10 @@ headers:
   User-Agent: mine
   X-Literal: '\{{ x }}'
 `)
-	r := build(t, d, Delivery{Env: env(t, `{"n":1}`, nil), Message: "x", IdempotencyKey: "msg_1", Attempt: 3, Traceparent: "00-a-b-01"})
+	r := build(t, d, Delivery{Env: env(t, `{"n":1}`, nil), Message: "x", IdempotencyKey: "msg_1", Attempt: 3, First: time.Unix(1_600_000_000, 0), Traceparent: "00-a-b-01"})
 	for name, want := range map[string]string{
 		"Authorization": "Bearer " + token, "X-Event": "push-1", "X-Number": "2", "X-Flag": "true", "X-Empty": "", "X-Lower": "a", "User-Agent": "mine", "X-Literal": "{{ x }}",
-		"Idempotency-Key": "msg_1", "Headgate-Attempt": "3", "Traceparent": "00-a-b-01", "Content-Type": "text/plain; charset=utf-8",
+		"Idempotency-Key": "msg_1", "Headgate-Attempt": "3", "Headgate-First-Attempt-At": "2020-09-13T12:26:40Z", "Traceparent": "00-a-b-01", "Content-Type": "text/plain; charset=utf-8",
 	} {
 		if got := r.Header.Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
@@ -128,8 +128,8 @@ headers:
 	if _, sent := r.Header["X-Missing"]; sent {
 		t.Error("a header whose template gave null is sent")
 	}
-	if len(r.Header) != 12 {
-		t.Errorf("got %d headers, want 12: %v", len(r.Header), r.Header)
+	if len(r.Header) != 13 {
+		t.Errorf("got %d headers, want 13: %v", len(r.Header), r.Header)
 	}
 
 	own := build(t, target(t, "url: https://api.example.com\nheaders: {idempotency-key: '{{ payload.n }}'}"), Delivery{Env: env(t, `{"n":1}`, nil), IdempotencyKey: "msg_1"})

@@ -3,6 +3,8 @@ package destination
 import (
 	"context"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,50 +21,86 @@ import (
 type Options struct {
 	// Dev is `serve --dev`: plain http to loopback is no warning.
 	Dev bool
+	// Allowed says whether HEADGATE_EGRESS_ALLOW lists an address: plain http to it is no warning. nil is none.
+	Allowed func(netip.AddrPort) bool
+
+	presets *presets // in the place of the embedded ones, for tests
 }
 
-// Destination is one compiled target. Make one with Compile or CompileInline.
+func (o Options) types() presets {
+	if o.presets != nil {
+		return *o.presets
+	}
+	return embedded()
+}
+
+// Destination is one compiled target. Make one with Compile, CompileInline, or CompileTemplate and WithTarget.
 type Destination struct {
 	// Key is the name of a declared destination, or "<pipeline>/<label>" of one that a hook carries itself.
 	Key string
 	// Gate is what binds its tasks together: the name of the declared destination that it is or builds on, else the Key.
 	Gate string
 
-	kind        kind
-	method      string
-	address     *address
-	headers     []header
-	body        *body // nil where the manifest has none
-	policy      hooks.Policy
-	timeout     time.Duration
-	insecure    bool
-	concurrency int
-	line        string
-	secrets     []secret.Value
-	scrubber    *secret.Scrubber
+	kind      *preset
+	method    string
+	address   *address // nil in a template
+	headers   []header
+	body      *body // nil where the manifest has none
+	ownBody   bool  // the body is that of the hook itself
+	sign      *signer
+	member    secret.Value // what the type puts into its messages
+	auth      credentials
+	policy    hooks.Policy
+	maxWait   time.Duration // of what a receiver asks for
+	timeout   time.Duration
+	insecure  bool
+	gate      gate
+	line      string
+	secrets   []secret.Value
+	addressed int // how many of the secrets are the address's
+	scrubber  *secret.Scrubber
 }
 
 // Compile compiles a document of kind destination. What is wrong goes to out; then the result is nil.
 func Compile(doc *manifest.Document, scope script.Scope, out *diag.List, o Options) *Destination {
-	return compile(doc.Name, doc.Name, Object(), doc.Root, scope, out, o)
+	return compile(input{key: doc.Name, gate: doc.Name, object: describe(o.types()), node: doc.Root, scope: scope, ownBody: true}, out, o)
 }
 
 // CompileInline compiles the keys that a hook carries itself. Where base is not nil they stand in front of those of that
 // declared destination: headers are merged by name, all else replaces. What is wrong with base itself is left for Compile to
 // say. What is wrong goes to out; then the result is nil.
 func CompileInline(key string, own *source.Node, base *manifest.Document, scope script.Scope, out *diag.List, o Options) *Destination {
+	return compileOwn(key, own, base, scope, out, o, false)
+}
+
+// CompileTemplate is CompileInline for a hook whose addresses come from elsewhere: it has no `url`, and a base's is left aside. The
+// result is good for nothing but WithTarget.
+func CompileTemplate(key string, own *source.Node, base *manifest.Document, scope script.Scope, out *diag.List, o Options) *Destination {
+	return compileOwn(key, own, base, scope, out, o, true)
+}
+
+func compileOwn(key string, own *source.Node, base *manifest.Document, scope script.Scope, out *diag.List, o Options, template bool) *Destination {
+	in := input{
+		key: key, gate: key, object: inline(o.types()), node: own, scope: scope, ownBody: own.Get(keyBody) != nil, inHook: true, template: template,
+	}
 	if base == nil {
-		return compile(key, key, inline(), own, scope, out, o)
+		return compile(in, out, o)
 	}
 	declared, found := commonLess(base.Root), &diag.List{}
-	compile(key, base.Name, inline(), declared, script.Scope{}, found, o)
+	if template {
+		declared.Entries = slices.DeleteFunc(declared.Entries, func(e source.Entry) bool { return e.Key.Text == keyURL })
+	}
+	first := in
+	first.gate, first.node, first.scope, first.ownBody, first.inHook = base.Name, declared, script.Scope{Shared: scope.Shared}, false, false
+	compile(first, found, o)
 	known := make(map[string]bool)
 	for _, f := range found.Sorted() {
 		known[f.String()] = true
 	}
 
 	merged := &diag.List{}
-	d := compile(key, base.Name, inline(), merge(declared, own), scope, merged, o)
+	in.gate, in.node = base.Name, merge(declared, own)
+	d := compile(in, merged, o)
 	for _, f := range merged.Sorted() {
 		if !known[f.String()] {
 			out.Add(f)
@@ -92,6 +130,8 @@ func merge(declared, own *source.Node) *source.Node {
 	for _, e := range declared.Entries {
 		mine := own.Get(e.Key.Text)
 		switch {
+		case mine == nil && isSecret(e.Key.Text) && (own.Get(keySecret) != nil || own.Get(keySecrets) != nil):
+			// `secret` and `secrets` are two spellings of one thing.
 		case mine == nil:
 			n.Entries = append(n.Entries, e)
 		case e.Key.Text == keyHeaders && mine.Kind == source.Map && e.Value.Kind == source.Map:
@@ -105,6 +145,8 @@ func merge(declared, own *source.Node) *source.Node {
 	}
 	return n
 }
+
+func isSecret(key string) bool { return key == keySecret || key == keySecrets }
 
 // mergeHeaders merges by header name, which has no case.
 func mergeHeaders(declared, own *source.Node) *source.Node {
@@ -122,34 +164,68 @@ func mergeHeaders(declared, own *source.Node) *source.Node {
 	return n
 }
 
-// compiler compiles one destination.
-type compiler struct {
-	v     *field.Values
-	scope script.Scope
-	out   *diag.List
-	dev   bool
-	d     *Destination
+// input is what one destination is compiled from.
+type input struct {
+	key, gate string
+	object    *field.Object
+	node      *source.Node
+	scope     script.Scope
+	// ownBody says that the body, if there is any, is that of the hook and not of a declared destination.
+	ownBody bool
+	// inHook says that a hook states the keys, or some of them.
+	inHook bool
+	// template says that the address comes from elsewhere.
+	template bool
 }
 
-func compile(key, gate string, object *field.Object, n *source.Node, scope script.Scope, out *diag.List, o Options) *Destination {
+// compiler compiles one destination.
+type compiler struct {
+	input
+	v   *field.Values
+	out *diag.List
+	o   Options
+	d   *Destination
+	// requests is the scope of what is rendered for each attempt.
+	requests script.Scope
+}
+
+func compile(in input, out *diag.List, o Options) *Destination {
 	found := &diag.List{}
-	v := object.Decode(n, found)
-	c := &compiler{v: v, scope: scope, out: found, dev: o.Dev, d: &Destination{
-		Key: key, Gate: gate, kind: kindOf(v.String(keyType)), method: v.String(keyMethod), timeout: v.Duration(keyTimeout), insecure: v.Bool(keyInsecure),
-		concurrency: int(v.Int(keyConcurrency)),
+	v := in.object.Decode(in.node, found)
+	c := &compiler{input: in, v: v, out: found, o: o, requests: withDelivery(in.scope), d: &Destination{
+		Key: in.key, Gate: in.gate, method: v.String(keyMethod), timeout: v.Duration(keyTimeout), insecure: v.Bool(keyInsecure), ownBody: in.ownBody,
 	}}
+	c.d.line = c.d.method + " " + in.gate
+	c.compileKind()
 	c.d.address = c.compileAddress()
+	c.d.addressed = len(c.d.secrets)
 	c.d.headers = c.compileHeaders()
+	c.compileAuth()
+	c.compileTLS()
 	if n := v.Node(keyBody); n != nil {
 		c.d.body = c.compileBody(n)
 	}
+	c.compileSign()
 	c.d.policy = c.policy()
+	c.d.maxWait = c.longestWait()
+	c.compileGate()
 	c.d.scrubber = secret.NewScrubber(c.d.secrets...)
 	out.Merge(found)
-	if found.HasErrors() || c.d.address == nil {
+	if found.HasErrors() || c.d.address == nil && !in.template {
 		return nil
 	}
 	return c.d
+}
+
+// compileKind finds the preset of the type.
+func (c *compiler) compileKind() {
+	name := c.v.String(keyType)
+	kind, err := c.o.types().load(c.scope.Shared, name)
+	if err != nil {
+		c.out.Errorf(diag.BadValue, c.v.Span(keyType), "", "the type `%s` cannot be used: %v", name, err)
+		kind = &preset{name: name}
+	}
+	c.d.kind = kind
 }
 
 // Line names the requests for records: the method, and the URL as the manifest writes it, references by name and templates not
@@ -159,11 +235,12 @@ func (d *Destination) Line() string { return d.line }
 // Secrets gives the contents of all references in URL and headers, and the pieces of a URL that is itself a reference.
 func (d *Destination) Secrets() []secret.Value { return d.secrets }
 
-// Concurrency is how many attempts may be under way at a time.
-func (d *Destination) Concurrency() int { return d.concurrency }
+// Kind is the destination's type, such as "http".
+func (d *Destination) Kind() string { return d.kind.name }
 
-// HasBody says whether the manifest states a body.
-func (d *Destination) HasBody() bool { return d.body != nil }
+// HasBody says whether the manifest that was compiled states a body: the document, or the hook itself. The body that a hook takes over
+// from a declared destination is no part of that, and Build renders it.
+func (d *Destination) HasBody() bool { return d.body != nil && d.ownBody }
 
 // RenderBody renders the stated body: a plain value, which Build takes as Delivery.Body. It must not be called where HasBody is
 // false.

@@ -50,12 +50,12 @@ func TestWrongDestinationsSayWhereAndWhat(t *testing.T) {
 		{"type: slack\nurl: http://127.0.0.1:9000/slack\ninsecure: true", nil},
 
 		{ok + "type: slak", []string{"4:7: error[bad-value]: `type` cannot be `slak`; did you mean `slack`?"}},
-		{ok + "type: teams", []string{"4:7: error[bad-value]: `type` cannot be `teams`; it takes one of `http`, `slack`, `discord`"}},
+		{ok + "type: zapier", []string{"4:7: error[bad-value]: `type` cannot be `zapier`; it takes one of `http`, `cloudevents`, `cloudevents-binary`, `discord`"}},
 		{ok + "method: FETCH", []string{"4:9: error[bad-value]: `method` cannot be `FETCH`"}},
 		{ok + "timeout: 0s", []string{"error[bad-value]: `timeout` cannot be `0s`; it takes 1s to 1m"}},
 		{ok + "timeout: 61", []string{"error[bad-value]: `timeout` cannot be `61`"}},
 		{ok + "concurrency: 0", []string{"error[bad-value]"}},
-		{ok + "rate_limit: {rate: 1/s}", []string{"4:1: error[unknown-key]: unknown key `rate_limit`"}},
+		{ok + "rate_limit: {rate: 1/s}", nil},
 		{ok + "uri: x", []string{"4:1: error[unknown-key]: unknown key `uri`; write `url`"}},
 		{ok + "heders: {}", []string{"4:1: error[unknown-key]: unknown key `heders`; did you mean `headers`?"}},
 
@@ -86,8 +86,8 @@ func TestWrongDestinationsSayWhereAndWhat(t *testing.T) {
 		{"type: slack\nurl: <<env.SLACK_URL>>\nbody: '{\"text\": }'", []string{"error[bad-value]: the body is no JSON"}},
 		{"type: slack\nurl: <<env.SLACK_URL>>\nbody: '{\"text\": \"{{ payload.a }}'", []string{"error[bad-value]: the body is to be JSON"}},
 
-		{ok + "retry: 3", []string{"4:8: error[wrong-type]: `retry` takes a map or a list of durations, not an integer; write {max_attempts: 3}"}},
-		{ok + "retry: false", []string{"error[wrong-type]: `retry` takes a map or a list of durations, not a boolean; write {max_attempts: 1}"}},
+		{ok + "retry: 3", []string{"4:8: error[wrong-type]: `retry` takes a map, a list of durations, `standard` or `none`, not an integer; write {max_attempts: 3}"}},
+		{ok + "retry: true", []string{"error[wrong-type]: `retry` takes a map, a list of durations, `standard` or `none`, not a boolean; leave the key out"}},
 		{ok + "retry: 5s", []string{"error[wrong-type]"}},
 		{ok + "retry: []", []string{"error[bad-value]: `retry`: a list of delays needs at least its first"}},
 		{ok + "retry: [5s, 5m]", []string{"4:8: error[bad-value]: `retry`: the first delay stands for the first attempt and is 0s"}},

@@ -10,5 +10,9 @@
 // pasted into JSON text. What leaves here for people to read (Line, Verdict.Answer, errors) names references and holds none of
 // their contents.
 //
-// The types (http, slack, discord) are one table in types.go. A Destination is immutable and may be used by any number of goroutines.
+// A type (what speaks at the other end) and a form of signatures are data: the files in presets, read by the one loader of presets.go and
+// held by its tests to what this package knows. What signs is engine/signature, by the same rules that check what comes in, so that every
+// request that is sent could be verified by a gateway.
+//
+// A Destination is immutable and may be used by any number of goroutines.
 package destination

@@ -21,6 +21,8 @@ const (
 	headerIdempotency = "Idempotency-Key"
 	headerTraceparent = "Traceparent"
 	headerAttempt     = "Headgate-Attempt"
+	headerFirst       = "Headgate-First-Attempt-At"
+	headerUserAgent   = "User-Agent"
 )
 
 // header is one header of the manifest: fixed, or a template.
@@ -28,15 +30,20 @@ type header struct {
 	name     string // in canonical form
 	value    string
 	template *script.Template // nil for a fixed value
+	shown    bool             // no reference and no part of an event is in it
 }
+
+func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }
 
 // reservedHeaders belong to the connection or to Headgate.
 func reservedHeaders() []string {
 	return []string{
 		"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "Trailer", "Te", "Upgrade", "Expect", "Accept-Encoding",
-		headerAttempt,
+		headerAttempt, headerFirst,
 	}
 }
+
+func isReserved(name string) bool { return slices.Contains(reservedHeaders(), name) }
 
 // credentialHeaders hold secrets by their nature.
 func credentialHeaders() []string {
@@ -53,7 +60,7 @@ func (c *compiler) compileHeaders() []header {
 	var headers []header
 	seen := make(map[string]bool)
 	for _, e := range n.Entries {
-		name := textproto.CanonicalMIMEHeaderKey(e.Key.Text)
+		name := canonical(e.Key.Text)
 		text, decoded := values[e.Key.Text]
 		switch {
 		case !decoded:
@@ -61,7 +68,7 @@ func (c *compiler) compileHeaders() []header {
 		case hooks.CheckHeader(e.Key.Text, "") != nil:
 			c.out.Errorf(diag.BadHeader, e.Key.Span, "", "`%s` is no name of a header", e.Key.Text)
 			continue
-		case slices.Contains(reservedHeaders(), name):
+		case isReserved(name):
 			c.out.Errorf(diag.BadHeader, e.Key.Span, "leave it out", "the header `%s` is set by the connection, or by Headgate itself", e.Key.Text)
 			continue
 		case seen[name]:
@@ -73,10 +80,10 @@ func (c *compiler) compileHeaders() []header {
 		h := header{name: name}
 		if text.HasRef() {
 			h.value = c.secretValue(e, text)
-		} else if h.template = script.CompileTemplate(script.FromNode(e.Value), c.scope, c.out); h.template == nil {
+		} else if h.template = script.CompileTemplate(script.FromNode(e.Value), c.requests, c.out); h.template == nil {
 			continue
 		} else if fixed, ok := h.template.Static(); ok {
-			h.value, h.template = fixed, nil
+			h.value, h.template, h.shown = fixed, nil, !slices.Contains(credentialHeaders(), name)
 			if slices.Contains(credentialHeaders(), name) {
 				c.out.Errorf(diag.LiteralSecret, e.Value.Span, "write a reference such as `<<env.TOKEN>>`, and set that variable",
 					"the header `%s` is a credential, and it is written into the manifest", e.Key.Text)
@@ -120,29 +127,40 @@ func (c *compiler) declaredContentType() (value string, set bool) {
 	return "", false
 }
 
-// renderHeaders gives the manifest's headers for one event. A template that gives null, and no text around it, leaves its header out.
+// renderHeaders gives the manifest's headers for one event, and those of its type where the manifest has none of the name.
 func (d *Destination) renderHeaders(ctx context.Context, env *script.Env) (http.Header, error) {
-	out := make(http.Header, len(d.headers)+5)
-	for _, h := range d.headers {
+	out := make(http.Header, len(d.headers)+8)
+	if err := renderMissing(ctx, env, d.headers, out); err != nil {
+		return nil, err
+	}
+	return out, renderMissing(ctx, env, d.kind.headers, out)
+}
+
+// renderMissing adds headers of names that out has not. A template that gives null, and no text around it, leaves its header out.
+func renderMissing(ctx context.Context, env *script.Env, headers []header, out http.Header) error {
+	for _, h := range headers {
+		if _, set := out[h.name]; set {
+			continue
+		}
 		value := h.value
 		if h.template != nil {
 			v, err := h.template.Render(ctx, env)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, CodeBadHeader, "the template of the header "+h.name+" failed", err)
+				return fault.New(fault.Invalid, CodeBadHeader, "the template of the header "+h.name+" failed", err)
 			}
 			if v == nil {
 				continue
 			}
 			text, ok := scalarText(v)
 			if !ok {
-				return nil, fault.New(fault.Invalid, CodeBadHeader, "the template of the header "+h.name+" gave a list or a map", nil)
+				return fault.New(fault.Invalid, CodeBadHeader, "the template of the header "+h.name+" gave a list or a map", nil)
 			}
 			value = strings.TrimSpace(text)
 		}
 		if hooks.CheckHeader(h.name, value) != nil {
-			return nil, fault.New(fault.Invalid, CodeBadHeader, "the value of the header "+h.name+" holds control characters", nil)
+			return fault.New(fault.Invalid, CodeBadHeader, "the value of the header "+h.name+" holds control characters", nil)
 		}
 		out[h.name] = []string{value}
 	}
-	return out, nil
+	return nil
 }

@@ -44,7 +44,7 @@ func (c *compiler) compileJSONText(src script.Source, pieces []script.Piece) *js
 			plain.WriteString(text)
 			continue
 		}
-		hole := script.CompileTemplate(src.Part(p.From, p.To), c.scope, c.out)
+		hole := script.CompileTemplate(src.Part(p.From, p.To), c.bodyScope(), c.out)
 		failed = failed || hole == nil
 		if inString {
 			plain.WriteString(mark + strconv.Itoa(len(t.holes)) + mark)

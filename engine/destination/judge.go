@@ -9,6 +9,7 @@ import (
 
 	"github.com/headgate/headgate/engine/payload"
 	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/hooks"
 )
 
@@ -18,6 +19,7 @@ const (
 	CodeBadBody          = "bad_body"          // the body cannot be rendered or encoded
 	CodeBadURL           = "bad_url"           // the URL cannot be rendered
 	CodeBadHeader        = "bad_header"        // a header cannot be rendered
+	CodeNotSigned        = "not_signed"        // the request cannot be signed
 	CodeRefusedMessage   = "refused_message"   // a 2xx whose body says no
 	CodeUnexpectedAnswer = "unexpected_answer" // a 2xx that is not from who it should be
 	CodeNotSent          = "not_sent"          // HEADGATE_HOOKS=log
@@ -29,7 +31,7 @@ type Verdict struct {
 	Outcome run.AttemptOutcome
 	// Code says why it was no success; "" for one, CodeNotSent where nothing was sent.
 	Code string
-	// RetryAfter is how long the receiver asked to wait; 0 where it did not.
+	// RetryAfter is how long the receiver asked to wait, at most what the manifest keeps to; 0 where it did not.
 	RetryAfter time.Duration
 	// Gone says that the receiver answered 410: nothing may be sent there any more.
 	Gone bool
@@ -68,9 +70,10 @@ func (d *Destination) Judge(att hooks.Attempt, err error) Verdict {
 	switch {
 	case att.NotSent:
 		v.Code = CodeNotSent
-	case d.kind.read != nil && (err == nil || att.Status != 0):
+	case att.Status != 0 && (err == nil || v.result.Status != 0):
 		d.kind.read(&v, att.Status, a)
 	}
+	v.RetryAfter = min(v.RetryAfter, d.maxWait)
 	return v
 }
 
@@ -100,7 +103,11 @@ const maxCutSecret = 4 << 10
 
 // answer reads an answer. Secrets are taken out of its text before it is decoded or cut, so that no escape and no end hides one.
 func (d *Destination) answer(att hooks.Attempt) answer {
-	text := d.scrubber.Scrub(strings.ToValidUTF8(string(att.Body), "\uFFFD"))
+	text := strings.ToValidUTF8(string(att.Body), "\uFFFD")
+	for _, token := range att.Secrets() {
+		text = secret.NewScrubber(secret.New(token)).Scrub(text)
+	}
+	text = d.scrubber.Scrub(text)
 	if att.Cut {
 		text = cutBytes(text, max(0, len(text)-maxCutSecret))
 	}

@@ -11,6 +11,30 @@ import (
 	"github.com/headgate/headgate/hooks"
 )
 
+// The strategies of `retry`.
+const (
+	standard    = "standard"
+	exponential = "exponential"
+	linear      = "linear"
+	fixed       = "fixed"
+	none        = "none"
+)
+
+func strategies() []string { return []string{standard, exponential, linear, fixed, none} }
+
+// strategyKeys gives the keys of `retry` that a strategy reads besides those that all do.
+func strategyKeys(strategy string) []string {
+	switch strategy {
+	case exponential:
+		return []string{keyInitial, keyMax, keyFactor}
+	case linear:
+		return []string{keyDelay, keyMax}
+	case fixed:
+		return []string{keyDelay}
+	}
+	return nil
+}
+
 // policy compiles `retry`.
 func (c *compiler) policy() hooks.Policy {
 	n := c.v.Node(keyRetry)
@@ -21,28 +45,47 @@ func (c *compiler) policy() hooks.Policy {
 		return c.mappedPolicy(n)
 	case n.Kind == source.List:
 		return c.listedPolicy(n)
+	case n.Kind == source.String && n.Text == standard:
+		return hooks.DefaultPolicy()
+	case n.Kind == source.String && n.Text == none, n.Kind == source.Bool && n.Text == "false":
+		return hooks.Policy{}
 	}
-	hint := "write a map such as {max_attempts: 5}, or a list such as [0s, 5s, 5m]"
+	hint := "write a map such as {max_attempts: 5}, a list such as [0s, 5s, 5m], `standard` or `none`"
 	switch n.Kind {
 	case source.Int:
 		hint = fmt.Sprintf("write {max_attempts: %s}; it counts the first", n.Text)
 	case source.Bool:
-		hint = "write {max_attempts: 1} for no repetition; leave the key out for the default"
+		hint = "leave the key out for the default schedule"
+	case source.String:
+		if slices.Contains(strategies(), n.Text) {
+			hint = fmt.Sprintf("write {strategy: %s, max_attempts: 5}", n.Text)
+		}
 	}
-	c.out.Errorf(diag.WrongType, n.Span, hint, "`%s` takes a map or a list of durations, not %s", c.v.Path(keyRetry), n.Kind.WithArticle())
+	c.out.Errorf(diag.WrongType, n.Span, hint, "`%s` takes a map, a list of durations, `standard` or `none`, not %s", c.v.Path(keyRetry), n.Kind.WithArticle())
 	return hooks.Policy{}
 }
 
 func (c *compiler) mappedPolicy(n *source.Node) hooks.Policy {
 	v := retryObject().DecodeAt(c.v.Path(keyRetry), n, c.out)
+	strategy := c.strategy(v)
+	attempts, jitter := int(v.Int(keyMaxAttempts)), v.Number(keyJitter)
+	if !v.Bool(keyEnabled) {
+		return hooks.Policy{}
+	}
 	var policy hooks.Policy
 	var err error
-	if v.Has(keyInitial) || v.Has(keyMax) || v.Has(keyFactor) {
+	switch strategy {
+	case none:
+	case exponential:
 		policy, err = hooks.ExponentialPolicy(hooks.Exponential{
-			MaxAttempts: int(v.Int(keyMaxAttempts)), Initial: v.Duration(keyInitial), Max: c.longest(v), Factor: v.Number(keyFactor), Jitter: v.Number(keyJitter),
+			MaxAttempts: attempts, Initial: v.Duration(keyInitial), Max: longestDelay(v, keyInitial), Factor: v.Number(keyFactor), Jitter: jitter,
 		})
-	} else {
-		policy, err = hooks.ListPolicy(standardDelays(int(v.Int(keyMaxAttempts))), v.Number(keyJitter))
+	case linear:
+		policy, err = hooks.ListPolicy(growing(attempts, v.Duration(keyDelay), longestDelay(v, keyDelay)), jitter)
+	case fixed:
+		policy, err = hooks.ListPolicy(growing(attempts, v.Duration(keyDelay), v.Duration(keyDelay)), jitter)
+	default:
+		policy, err = hooks.ListPolicy(standardDelays(attempts), jitter)
 	}
 	if err != nil {
 		c.out.Errorf(diag.BadValue, n.Span, "", "`%s`: %v", c.v.Path(keyRetry), err)
@@ -50,12 +93,46 @@ func (c *compiler) mappedPolicy(n *source.Node) hooks.Policy {
 	return policy
 }
 
-// longest is `max`, which where it is not written follows an `initial` that is longer.
-func (c *compiler) longest(v *field.Values) time.Duration {
+// strategy gives the strategy that is written, or that the other keys mean, and finds keys that it does not read.
+func (c *compiler) strategy(v *field.Values) string {
+	strategy := v.String(keyStrategy)
+	if strategy == "" {
+		switch {
+		case v.Has(keyInitial) || v.Has(keyFactor):
+			strategy = exponential
+		case v.Has(keyDelay) && v.Has(keyMax):
+			strategy = linear
+		case v.Has(keyDelay):
+			strategy = fixed
+		case v.Has(keyMax):
+			strategy = exponential
+		default:
+			return standard
+		}
+	}
+	for _, key := range []string{keyDelay, keyInitial, keyMax, keyFactor} {
+		if v.Has(key) && v.Good(key) && v.Good(keyStrategy) && !slices.Contains(strategyKeys(strategy), key) {
+			c.out.Errorf(diag.BadValue, v.KeySpan(key), "leave it out, or choose another `strategy`", "`%s` means nothing to the strategy `%s`", v.Path(key), strategy)
+		}
+	}
+	return strategy
+}
+
+// longestDelay is `max`, which where it is not written follows a first delay that is longer.
+func longestDelay(v *field.Values, first string) time.Duration {
 	if !v.Has(keyMax) {
-		return max(v.Duration(keyMax), v.Duration(keyInitial))
+		return max(v.Duration(keyMax), v.Duration(first))
 	}
 	return v.Duration(keyMax)
+}
+
+// growing gives delays that grow by the first each time, up to a longest.
+func growing(attempts int, first, longest time.Duration) []time.Duration {
+	delays := make([]time.Duration, attempts)
+	for i := 1; i < attempts; i++ {
+		delays[i] = min(delays[i-1]+first, longest)
+	}
+	return delays
 }
 
 // standardDelays gives the default schedule for another number of attempts.
@@ -70,9 +147,9 @@ func standardDelays(attempts int) []time.Duration {
 func (c *compiler) listedPolicy(n *source.Node) hooks.Policy {
 	delays := make([]time.Duration, 0, len(n.Items))
 	for i, item := range n.Items {
-		text := item.Text
-		if item.Value != nil {
-			text = item.Value.Reveal()
+		text, known := scalar(item)
+		if !known { // while manifests are only checked
+			return hooks.DefaultPolicy()
 		}
 		d, err := field.ParseDuration(text)
 		if !item.IsScalar() || err != nil {
@@ -86,4 +163,12 @@ func (c *compiler) listedPolicy(n *source.Node) hooks.Policy {
 		c.out.Errorf(diag.BadValue, n.Span, "for example [0s, 5s, 5m]", "`%s`: %v", c.v.Path(keyRetry), err)
 	}
 	return policy
+}
+
+// longestWait reads `retry_after`.
+func (c *compiler) longestWait() time.Duration {
+	if v := c.v.Object(keyRetryAfter); v != nil {
+		return v.Duration(keyMax)
+	}
+	return hooks.MaxRetryAfter
 }

@@ -46,6 +46,7 @@ func exampleFolders() []example {
 		{dir: "gitops/manifests", env: map[string]string{"GITHUB_WEBHOOK_SECRET": "s3cret-of-github", "SLACK_URL": "https://hooks.slack.com/services/T0/B0/x"}},
 		{dir: "seeds/dipeo", env: seedSecrets(), hints: true},
 		{dir: "seeds/dash", env: seedSecrets(), hints: true},
+		{dir: "seeds/core", env: seedSecrets(), hints: true},
 		{dir: "seeds/dust", env: seedSecrets(), hints: true},
 		{dir: "patterns", env: map[string]string{"SHOP_WEBHOOK_SECRET": "s3cret-of-the-shop-0123", "CHAT_URL": "https://hooks.slack.com/services/T0/B0/x"}},
 	}
@@ -58,6 +59,9 @@ func seedSecrets() map[string]string {
 	return map[string]string{
 		"GITHUB_WEBHOOK_SECRET": "s3cret-of-github", "SLACK_WEBHOOK_SECRET": "s3cret-of-slack", "JIRA_WEBHOOK_SECRET": "s3cret-of-jira",
 		"ZENDESK_WEBHOOK_SECRET": "s3cret-of-zendesk", "DASH_WEBHOOK_SECRET": "s3cret-of-dash-0123456789", "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/x",
+		"DASH_WEBHOOK_URL": "https://dash.example.com/webhooks/dash", "DASH_WEBHOOK_EVENTS": "agent:complete,agent:error,swarm:complete,budget:warning",
+		"CORE_WEBHOOK_SECRET": "s3cret-of-core-0123456789", "NOTES_APP_URL": "https://notes.example.com/hook", "NOTES_APP_SECRET": "s3cret-of-notes-0123",
+		"CALENDAR_APP_URL": "https://calendar.example.com/hook", "CALENDAR_APP_SECRET": "s3cret-of-calendar-0123",
 	}
 }
 
@@ -90,7 +94,7 @@ func TestEveryExampleLoads(t *testing.T) {
 // TestExamplesPassTheirTests runs what `headgate test` runs, and wants every node and branch of the patterns to be reached.
 func TestExamplesPassTheirTests(t *testing.T) {
 	t.Parallel()
-	for dir, least := range map[string]int{"seeds/dipeo": 5, "seeds/dash": 7, "seeds/dust": 7, "patterns": 9} {
+	for dir, least := range map[string]int{"seeds/dipeo": 5, "seeds/dash": 9, "seeds/core": 4, "seeds/dust": 7, "patterns": 9} {
 		bundle, list := manifest.Load(t.Context(), manifest.Options{Dirs: []string{dir}, Catalogue: manifests.FS(), NoEnv: true})
 		if list.HasErrors() {
 			t.Fatalf("%s: %v", dir, list.Sorted())

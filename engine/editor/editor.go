@@ -65,6 +65,9 @@ type maker struct {
 
 // learn reads the names from the folder's documents. They are taken as they stand: a folder that is being written is often wrong.
 func (m *maker) learn() {
+	for _, e := range event.Own() {
+		m.internal = append(m.internal, Name{Name: e.Name, Doc: e.Doc + " Its payload is such as " + e.Example + "."})
+	}
 	known := func(d *manifest.Document, names []Name) bool { return d.Name == "" || has(names, d.Name) }
 	for _, d := range m.o.Bundle.Documents(manifest.Provider) {
 		if known(d, m.known()) {

@@ -24,6 +24,7 @@ import (
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/subscription"
 	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
 )
@@ -35,7 +36,7 @@ func schemaOf(t *testing.T, dirs ...string) (*jsonschema.Schema, []byte) {
 	text, err := editor.Schema(editor.Options{
 		Bundle: bundle, Types: engine.NodeTypes(),
 		Kinds: map[manifest.Kind]*field.Object{
-			manifest.Provider: provider.Object(), manifest.Pipeline: pipeline.Object(), manifest.Destination: destination.Object(), manifest.Test: trial.Object(),
+			manifest.Provider: provider.Object(), manifest.Pipeline: pipeline.Object(), manifest.Destination: destination.Object(), manifest.Subscription: subscription.Object(), manifest.Test: trial.Object(),
 		},
 		Catalogue: []editor.Name{{Name: "github", Doc: "GitHub"}, {Name: "slack"}, {Name: "stripe"}},
 	})
@@ -162,7 +163,8 @@ func beyond() map[string]string {
 	return map[string]string{
 		"bad_event_unnamed/acme.yaml": needed, "bad_limits/flow.yaml": needed, "bad_public_url_missing_in_use/twilio.yaml": needed,
 		"bad_public_url_missing_in_use/square.yaml": needed, "bad_signature_incomplete/a.yaml": needed, "bad_signature_missing/third.yaml": needed,
-		"bad_unset_variable_in_use/base.yaml": needed, "bad_node_wait/flow.yaml": needed, "bad_test_of_a_pipeline/acme.yaml": needed, "bad_vars/own.yaml": "what `vars` must hold follows from the templates",
+		"bad_unset_variable_in_use/base.yaml": needed, "bad_node_wait/flow.yaml": needed, "bad_test_of_a_pipeline/acme.yaml": needed, "bad_missing_keys/shop.yaml": needed,
+		"bad_destination_credentials/b.yaml": needed, "bad_destination_signing/a.yaml": needed, "bad_destination_types/a.yaml": needed, "bad_vars/own.yaml": "what `vars` must hold follows from the templates",
 	}
 }
 

@@ -56,6 +56,8 @@ func what(ask node.Outcome) string {
 	switch a := ask.(type) {
 	case node.Deliver:
 		return "would send a request to " + a.Destination
+	case node.Publish:
+		return "would tell those who subscribe to " + a.Event
 	case node.Wait:
 		if a.For != nil {
 			return "would wait for an event of " + a.For.Provider + ", until " + a.Until.UTC().Format(time.RFC3339) + " at the latest"

@@ -188,6 +188,14 @@ func (s Set) MatchPrefix(prefix string) bool {
 // IsZero says whether the set holds nothing.
 func (s Set) IsZero() bool { return !s.all && len(s.exact) == 0 && len(s.prefixes) == 0 }
 
+// Only gives the only member of a set without patterns; false for any other set.
+func (s Set) Only() (name string, ok bool) {
+	if s.all || len(s.prefixes) > 0 || len(s.exact) != 1 {
+		return "", false
+	}
+	return s.Exact()[0], true
+}
+
 // Exact gives the members that are written out, in no order; patterns are not among them.
 func (s Set) Exact() []string {
 	out := make([]string, 0, len(s.exact))

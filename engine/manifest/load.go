@@ -226,7 +226,7 @@ func (l *loader) kind(d *Document, k *source.Node) bool {
 		return false
 	}
 	if hint == "" {
-		hint = "kinds are provider, pipeline, destination and test; name other files in " + ignoreFile
+		hint = "kinds are provider, pipeline, destination, subscription and test; name other files in " + ignoreFile
 	}
 	l.out.Errorf(diag.UnknownKind, k.Span, hint, "there is no kind `%s`", k.Text)
 	return false
@@ -275,7 +275,7 @@ func (l *loader) guess(root *source.Node) string {
 			return fmt.Sprintf("is it `kind: %s`?", g.kind)
 		}
 	}
-	return "write `kind: provider`, `pipeline`, `destination` or `test`; name other files in " + ignoreFile
+	return "write `kind: provider`, `pipeline`, `destination`, `subscription` or `test`; name other files in " + ignoreFile
 }
 
 // common reads the keys that every kind has. What is wrong with their types the kind's own description says; names are ours.

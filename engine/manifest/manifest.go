@@ -26,14 +26,15 @@ type Kind string
 
 // The kinds of a document.
 const (
-	Provider    Kind = "provider"
-	Pipeline    Kind = "pipeline"
-	Destination Kind = "destination"
-	Test        Kind = "test"
+	Provider     Kind = "provider"
+	Pipeline     Kind = "pipeline"
+	Destination  Kind = "destination"
+	Subscription Kind = "subscription"
+	Test         Kind = "test"
 )
 
 // Kinds lists the kinds.
-func Kinds() []Kind { return []Kind{Provider, Pipeline, Destination, Test} }
+func Kinds() []Kind { return []Kind{Provider, Pipeline, Destination, Subscription, Test} }
 
 // CataloguePrefix begins the names of catalogue files among sources and in findings.
 const CataloguePrefix = "@catalogue/"

@@ -77,6 +77,9 @@ func (e Events) From(provider string) bool {
 // Matches says whether an event of that name is meant; see From for its provider.
 func (e Events) Matches(name string) bool { return e.names.Match(name) }
 
+// Only gives the name of the events that are meant where it is one alone, and written whole.
+func (e Events) Only() (name string, ok bool) { return e.names.Only() }
+
 // Begins says whether an event is meant whose name begins so.
 func (e Events) Begins(prefix string) bool { return e.names.MatchPrefix(prefix) }
 

@@ -7,6 +7,7 @@ package node
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -53,10 +54,17 @@ type Env struct {
 	// Span is the place of the node's label.
 	Span source.Span
 	// Scope holds the labels that expressions may name.
-	Scope script.Scope
-	World World
+	Scope  script.Scope
+	World  World
+	Egress Egress
+}
+
+// Egress is what is known, when manifests are compiled, of the addresses that may be reached over plain http.
+type Egress struct {
 	// Dev is `serve --dev`: loopback targets are no warning.
 	Dev bool
+	// Allowed says whether HEADGATE_EGRESS_ALLOW lists an address: plain http to it is no warning. nil is none.
+	Allowed func(netip.AddrPort) bool
 }
 
 // World answers for the other documents of the folder that a node may name.
@@ -96,6 +104,8 @@ type Input struct {
 	// At is when the node was reached, by the clock of whoever runs the pipeline: the end of the step before, which is the same in every
 	// fold, and the time of the fold where that says nothing. It is for waits; expressions see the run's own `now`.
 	At time.Time
+	// Subscription is the one that a run of a hook to subscribers is for (see [Publisher]); "" in all others.
+	Subscription string
 }
 
 // Awaiter is a node that waits for events of a provider in the middle of a run.
@@ -135,6 +145,15 @@ type Emitter interface {
 	Emits() (name string, whole bool)
 }
 
+// Publisher is a node that may answer with a [Publish]. What it begins are runs of a pipeline that consists of the node alone, named
+// "<pipeline>/<path>": in them the node sees what it saw in the run that published, is told the [Input.Subscription], and answers with a
+// [Deliver].
+type Publisher interface {
+	Node
+	// Publishes says whether this one does, and the names of the channel that it serves.
+	Publishes() (channels []string, ok bool)
+}
+
 // Measurer is a node that counts or observes into a metric.
 type Measurer interface {
 	Node
@@ -142,7 +161,7 @@ type Measurer interface {
 }
 
 // Outcome is what a node answers: a result ([Value], [Branch], [Filtered]), a result that does something when its step is settled
-// ([Emit], [Measure], [Reply]), or an effect that the worker performs ([Deliver], [Wait], [Batch], [Each], [Call]).
+// ([Emit], [Measure], [Reply]), or an effect that the worker performs ([Deliver], [Publish], [Wait], [Batch], [Each], [Call]).
 type Outcome interface{ outcome() }
 
 // Notes are what a node wants to be recorded beside its answer.
@@ -229,9 +248,26 @@ type Deliver struct {
 	Destination string
 	// Gate is what the task must pass: the destination's name, or the key.
 	Gate string
+	// Subscription is whose address and secrets the destination is to have; "" for one that has its own.
+	Subscription string
 	// Body, where HasBody, is the body that the node itself states, rendered.
 	Body    any
 	HasBody bool
+}
+
+// Publish asks for a run for each live subscription that matches (see [Publisher]), and waits for none of them. The step's output is
+//
+//	{total, deliveries: [{subscription, run}]}
+//
+// where the list holds the first thousand at most. That nobody listens is no failure.
+type Publish struct {
+	// Event is the name of what is told.
+	Event string
+	// User and Scope bound who is told, where they are not nil: subscriptions for this user, with this scope. An empty one is nobody's.
+	User, Scope *string
+	// Channels are the names under which a subscription may ask for this node alone.
+	Channels []string
+	Notes
 }
 
 // Wait asks the run to wait: until a time, or where For is not nil for an event, until Until at the latest (never, where it is zero).
@@ -301,6 +337,7 @@ func (Emit) outcome()     {}
 func (Measure) outcome()  {}
 func (Reply) outcome()    {}
 func (Deliver) outcome()  {}
+func (Publish) outcome()  {}
 func (Wait) outcome()     {}
 func (Batch) outcome()    {}
 func (Each) outcome()     {}

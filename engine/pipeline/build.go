@@ -53,7 +53,8 @@ func (c *compiler) build(edges []link, before [][]int, known bool) {
 
 func (c *compiler) make(d *draft, labels []string, out *diag.List) node.Node {
 	return d.typ.Build(d.props, node.Env{
-		Pipeline: c.doc.Name, Label: c.prefix + d.label, Span: d.span, Scope: c.scope(labels), World: c.opts.World, Dev: c.opts.Dev,
+		Pipeline: c.doc.Name, Label: c.prefix + d.label, Span: d.span, Scope: c.scope(labels), World: c.opts.World,
+		Egress: node.Egress{Dev: c.opts.Dev, Allowed: c.opts.Allowed},
 	}, out)
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	Machines *script.Machines
 	// Dev is `serve --dev`.
 	Dev bool
+	// Allowed says whether HEADGATE_EGRESS_ALLOW lists an address; nil is none.
+	Allowed func(netip.AddrPort) bool
 }
 
 // Compile checks a pipeline document and builds its nodes. All findings go to out; where there are errors among them the result is

@@ -31,6 +31,9 @@ type Diagram struct {
 	vars    *script.Tree
 	limits  *Limits
 	orderBy script.Program
+	// sender is the diagram in which the only node of this one stands, at senderPath; nil for all but those that Sub gives.
+	sender     *Diagram
+	senderPath string
 }
 
 // graph is the nodes of a diagram, or of a node's body, in topological order.

@@ -34,7 +34,7 @@ func (f *fold) each(ctx context.Context, fr *frame, i int, in node.Input, ask no
 	parallel, working := max(ask.Parallel, 1), 0
 	fresh := map[int]*frame{} // of the items that came to their end now
 	for item := range ask.Items {
-		if b.missing[item] == 0 || f.target != "" && !strings.HasPrefix(f.target, b.prefix(item)) {
+		if b.missing[item] == 0 && f.place == nil || f.target != "" && !strings.HasPrefix(f.target, b.prefix(item)) {
 			continue
 		}
 		if working == parallel || f.out.More || ctx.Err() != nil {

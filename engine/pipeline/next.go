@@ -72,7 +72,9 @@ type frame struct {
 	// item and its number among the outputs.
 	body bool
 	item any
-	env  *script.Env
+	// raw says that the item is the event's payload itself, which that of a foreach never is.
+	raw bool
+	env *script.Env
 	// reached is when the body was come to.
 	reached time.Time
 	// weight is how often the body is run in all: for each of its items, in each of the bodies around it.
@@ -106,6 +108,8 @@ type fold struct {
 	out   Progress
 	// target, where not "", is the path of the only node that is begun, with the nodes in whose bodies it stands.
 	target string
+	// place, where not nil, is filled in when the target is reached, which is not begun then; steps that are there already do not count.
+	place *Place
 	// bytes is what the record keeps with the new steps, and emitted how many events the run has emitted; -1 where nobody has asked yet.
 	bytes, emitted int
 }
@@ -116,6 +120,9 @@ func (d *Diagram) fold(rec Record, clock func() time.Time) *fold {
 		f.root.take(&f.rec, i, rec.Steps[i].Path)
 	}
 	f.views = newViews(f)
+	if d.sender != nil {
+		f.root.stand(&f.rec)
+	}
 	return f
 }
 
@@ -128,7 +135,7 @@ func (f *fold) walk(ctx context.Context, fr *frame) {
 
 func (f *fold) visit(ctx context.Context, fr *frame, i int) {
 	v, p := &fr.graph.nodes[i], &fr.places[i]
-	if p.step != nil {
+	if p.step != nil && !f.looks(fr.prefix+v.label) {
 		return
 	}
 	switch state := f.arrive(fr, v); state {
@@ -147,6 +154,11 @@ func (f *fold) visit(ctx context.Context, fr *frame, i int) {
 	begun := f.rec.Slice.begin(f.clock)
 	in := node.Input{Event: f.rec.Event, Env: f.envFor(ctx, fr, i), At: f.reached(fr, v)}
 	in.Message, in.Raw = f.message(fr, v)
+	if f.place != nil && f.target == fr.prefix+v.label {
+		*f.place = Place{Env: in.Env, Message: in.Message, Raw: in.Raw}
+		return
+	}
+	in.Subscription = f.d.subscription(f.rec.Run)
 	step, ask := f.do(ctx, v, in, fr.prefix+v.label)
 	f.rec.Slice.end(begun, f.clock, ask != nil)
 	switch ask := ask.(type) {
@@ -168,14 +180,19 @@ func (f *fold) visit(ctx context.Context, fr *frame, i int) {
 // begins says whether a node that is ready is begun now.
 func (f *fold) begins(v *vertex, path string) bool {
 	if f.target != "" {
-		rest, ok := strings.CutPrefix(f.target, path)
-		return ok && (rest == "" || rest[0] == '[')
+		return f.leadsTo(path)
 	}
 	if !v.typ.Entry && f.rec.Slice.Over() {
 		f.out.More = true
 		return false
 	}
 	return true
+}
+
+// leadsTo says whether a path is the target's, or that of a node in whose body it stands.
+func (f *fold) leadsTo(path string) bool {
+	rest, ok := strings.CutPrefix(f.target, path)
+	return ok && (rest == "" || rest[0] == '[')
 }
 
 // settle enters a new step.
@@ -194,7 +211,7 @@ func (f *fold) ask(fr *frame, v *vertex, in node.Input, ask node.Outcome) {
 	fr.waiting = true
 	e := Effect{
 		Path: fr.prefix + v.label, Node: v.label, Type: v.typ.Name, Ask: ask, Env: in.Env, Message: in.Message, Raw: in.Raw,
-		Timeout: v.timeout, Catches: v.catches, notes: notesOf(ask),
+		At: in.At, Timeout: v.timeout, Catches: v.catches, notes: notesOf(ask),
 	}
 	if w, ok := ask.(node.Wait); ok && w.For != nil {
 		e.Await = AwaitGroup{Provider: w.For.Provider, Pipeline: f.d.Name, Revision: f.d.Revision, Path: v.path}.String()
@@ -300,7 +317,7 @@ func (fr *frame) along(e edge) way {
 // first nodes of a body comes the item.
 func (f *fold) message(fr *frame, v *vertex) (value any, raw bool) {
 	if fr.body && len(v.in) == 0 {
-		return fr.item, false
+		return fr.item, fr.raw
 	}
 	var few [4]int
 	from := few[:0]
@@ -334,7 +351,7 @@ func (f *fold) reached(fr *frame, v *vertex) time.Time {
 			at = end
 		}
 	}
-	if at.IsZero() || entries && f.d.turns() {
+	if at.IsZero() || entries && f.turns() {
 		return f.clock()
 	}
 	return at

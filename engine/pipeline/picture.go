@@ -100,6 +100,9 @@ func detail(props *field.Values) string {
 	if provider := text("provider"); provider != "" {
 		return cut(strings.TrimSpace(provider + " " + text("event")))
 	}
+	if who := root.Get("subscribers"); who != nil {
+		return cut(strings.TrimSpace("subscribers " + oneLine(who.Get("event"))))
+	}
 	for _, key := range []string{
 		"expression", "value", "destination", "url", "code", "pipeline", "event", "items", "name", "for", "until", "key", "status",
 	} {

@@ -24,13 +24,15 @@ type Effect struct {
 	Path string
 	Node string
 	Type string
-	// Ask is what is asked for: a node.Deliver, node.Wait, node.Batch or node.Call.
+	// Ask is what is asked for: a node.Deliver, node.Publish, node.Wait, node.Batch or node.Call.
 	Ask node.Outcome
 	// Env holds the names in scope, for what is rendered when the effect is performed.
 	Env *script.Env
 	// Message is the output of the node before, Raw whether it is the event's own payload.
 	Message any
 	Raw     bool
+	// At is when the node was reached (see node.Input).
+	At time.Time
 	// Timeout is how long the step may take in all, from when its work began; 0 where nothing is said.
 	Timeout time.Duration
 	// Catches says that the node's [error] is connected.

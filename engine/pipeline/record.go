@@ -22,8 +22,13 @@ type Record struct {
 	Payload any
 	Run     *run.Run
 	Steps   []run.Step
+	// Place is where the node of a pipeline for subscribers stands in the run that published to them (see [Diagram.Sub]); nil for all
+	// other diagrams, and where nothing is evaluated.
+	Place *Place
 	// Slice bounds what a fold does before it leaves the rest to the next one; nil for no bound.
 	Slice *Slice
+	// Turns says that the run may have to wait for turns beside those of the pipeline's own limits, as for an ordered destination.
+	Turns bool
 }
 
 // Decode gives the value that expressions see as `payload`: a JSON document, a form as a map, text as a string. A body that does not

@@ -225,6 +225,8 @@ func notesOf(outcome node.Outcome) node.Notes {
 		return o.Notes
 	case node.Call:
 		return o.Notes
+	case node.Publish:
+		return o.Notes
 	}
 	return node.Notes{}
 }

@@ -57,10 +57,15 @@ func (s *Snapshot) followCalls(d *pipeline.Diagram) {
 	d.CalledRespond = longest
 }
 
-// Pipeline gives the live pipeline of a name.
+// Pipeline gives the live pipeline of a name: one of a document, or "<pipeline>/<path>" (see Diagram).
 func (s *Snapshot) Pipeline(name string) (*pipeline.Diagram, bool) {
+	name, path := pipeline.SplitName(name)
 	for _, d := range s.diagrams {
-		if d.Name == name {
+		switch {
+		case d.Name != name:
+		case path != "":
+			return d.Sub(path)
+		default:
 			return d, true
 		}
 	}

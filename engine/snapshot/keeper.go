@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/source"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/subscription"
 )
 
 // Sources is where a Keeper keeps what it publishes.
@@ -31,11 +32,17 @@ type Observer interface {
 	Reloaded(ok bool, reason, digest string, at time.Time)
 }
 
+// Audience is told which subscriptions the manifests declare; *subscription.Registry is one.
+type Audience interface {
+	Declare(declared []*subscription.Subscription)
+}
+
 // KeeperOptions is what NewKeeper needs; Load.Types, Sources and Logger are required.
 type KeeperOptions struct {
 	Load     Options
 	Sources  Sources
 	Observer Observer // may be nil
+	Audience Audience // may be nil
 	Logger   *slog.Logger
 	// Fingerprint tells cheaply whether the folder changed while it was read; nil reads once.
 	Fingerprint func() (string, error)
@@ -57,7 +64,8 @@ type Keeper struct {
 	loading sync.Mutex // one reload at a time
 	mu      sync.Mutex
 	last    Outcome
-	past    map[string]*pipeline.Diagram // compiled old revisions
+	past    map[string]*past // compiled old revisions, by name + "\x00" + revision
+	asked   int64            // how often one of them was asked for
 }
 
 // published is a snapshot with the hash of the secrets it was compiled with.
@@ -88,8 +96,15 @@ type Outcome struct {
 	LastGood bool // the running snapshot comes from the store, the folder is broken
 }
 
-// pastRevisions are kept compiled at most: runs of more old revisions than that wait seldom.
-const pastRevisions = 64
+// past is a compiled old revision, and when it was asked for last.
+type past struct {
+	diagram *pipeline.Diagram
+	asked   int64
+}
+
+// pastRevisions are kept compiled at most, those asked for last: runs of more old revisions than that wait seldom, and to compile one takes
+// as long as many events.
+const pastRevisions = 512
 
 // NewKeeper makes a Keeper; nothing is loaded yet.
 func NewKeeper(o KeeperOptions) (*Keeper, error) {
@@ -101,7 +116,7 @@ func NewKeeper(o KeeperOptions) (*Keeper, error) {
 	case len(o.Load.Types) == 0:
 		return nil, errors.New("snapshot: Load.Types is missing")
 	}
-	k := &Keeper{o: o, key: make([]byte, 32), past: map[string]*pipeline.Diagram{}}
+	k := &Keeper{o: o, key: make([]byte, 32), past: map[string]*past{}}
 	_, _ = rand.Read(k.key) // crypto/rand never fails
 	return k, nil
 }
@@ -256,6 +271,9 @@ func (k *Keeper) fingerprint() (string, error) {
 
 func (k *Keeper) publish(s *Snapshot) {
 	k.current.Store(&published{Snapshot: s, secrets: s.bundle.SecretsHash(k.key)})
+	if k.o.Audience != nil {
+		k.o.Audience.Declare(s.Subscriptions().All())
+	}
 }
 
 func (k *Keeper) succeeded(ctx context.Context, s *Snapshot, r Report) {
@@ -314,35 +332,71 @@ func (k *Keeper) Destination(key string) (*destination.Destination, bool) {
 }
 
 // Diagram gives a pipeline as it was at a revision: the running one, or one compiled of its stored sources. A pipeline that is no
-// longer live gives an error: its open runs are parked.
+// longer live gives an error: its open runs are parked. Names are those of Snapshot.Diagram.
 func (k *Keeper) Diagram(ctx context.Context, name, revision string) (*pipeline.Diagram, error) {
 	s := k.Current()
 	if d, ok := s.Diagram(name, revision); ok {
 		return d, nil
 	}
-	if !s.Has(name) {
-		return nil, fmt.Errorf("pipeline %q is deleted or disabled", name)
+	owner, path := pipeline.SplitName(name)
+	if !s.Has(owner) {
+		return nil, fmt.Errorf("pipeline %q is deleted or disabled", owner)
 	}
+	d, err := k.pastDiagram(ctx, s, owner, revision)
+	if err != nil || path == "" {
+		return d, err
+	}
+	sub, ok := d.Sub(path)
+	if !ok {
+		return nil, fmt.Errorf("revision %s of pipeline %q has no hook to subscribers at %q", revision, owner, path)
+	}
+	return sub, nil
+}
+
+// pastDiagram gives a pipeline of a document as it was at an old revision.
+func (k *Keeper) pastDiagram(ctx context.Context, s *Snapshot, name, revision string) (*pipeline.Diagram, error) {
 	id := name + "\x00" + revision
-	k.mu.Lock()
-	d := k.past[id]
-	k.mu.Unlock()
-	if d != nil {
+	if d := k.remembered(id); d != nil {
 		return d, nil
 	}
 	rev, err := k.o.Sources.Revision(ctx, revision)
 	if err != nil {
 		return nil, fmt.Errorf("reading revision %s of pipeline %q: %w", revision, name, err)
 	}
-	if d, err = compileRevision(ctx, k.o.Load, rev); err != nil {
+	d, err := compileRevision(ctx, k.o.Load, rev)
+	if err != nil {
 		return nil, err
 	}
 	s.followCalls(d)
+	k.remember(id, d)
+	return d, nil
+}
+
+func (k *Keeper) remembered(id string) *pipeline.Diagram {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.past) >= pastRevisions {
-		clear(k.past)
+	p := k.past[id]
+	if p == nil {
+		return nil
 	}
-	k.past[id] = d
-	return d, nil
+	k.asked++
+	p.asked = k.asked
+	return p.diagram
+}
+
+// remember keeps a compiled revision, in the place of the one that was not asked for the longest.
+func (k *Keeper) remember(id string, d *pipeline.Diagram) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.past) >= pastRevisions && k.past[id] == nil {
+		oldest := ""
+		for other, p := range k.past {
+			if oldest == "" || p.asked < k.past[oldest].asked {
+				oldest = other
+			}
+		}
+		delete(k.past, oldest)
+	}
+	k.asked++
+	k.past[id] = &past{diagram: d, asked: k.asked}
 }

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/engine/destination"
@@ -13,9 +14,12 @@ import (
 	"github.com/headgate/headgate/engine/node/hook"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
+	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/script"
 	"github.com/headgate/headgate/engine/signature"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/subscription"
+	"github.com/headgate/headgate/hooks"
 )
 
 // Options is what Load needs; Types is required.
@@ -29,6 +33,8 @@ type Options struct {
 	MaxBody int64
 	// Dev is `serve --dev`.
 	Dev bool
+	// EgressAllow is HEADGATE_EGRESS_ALLOW: plain http to what it lists is no warning.
+	EgressAllow []hooks.AllowRule
 	// Machines hold the isolated languages of expressions; nil where each load makes its own, which nobody closes.
 	Machines *script.Machines
 	// Fetcher gets keys that a provider's signature rule has to fetch; nil where nothing can be fetched.
@@ -54,6 +60,8 @@ type Snapshot struct {
 	providers    map[string]*provider.Provider
 	names        []string // of the live providers, in file order
 	destinations map[string]*destination.Destination
+	audience     *subscription.Set        // that manifests declare
+	sole         *destination.Destination // of the only hook to subscribers; nil where there are none or several
 	diagrams     []*pipeline.Diagram
 	revisions    map[string]*pipeline.Diagram // by name + "\x00" + revision
 	sources      []store.Revision             // of the snapshot and of each pipeline, to be stored before it is published
@@ -88,6 +96,7 @@ func compile(ctx context.Context, o Options, bundle *manifest.Bundle, out *diag.
 	compareWithCatalogue(ctx, o, bundle, out)
 	s.compileDestinations(o, out)
 	s.compilePipelines(o, w, out)
+	s.compileSubscriptions(o, out)
 	s.collectResponding()
 	checkCalls(s.diagrams, bundle, out)
 	checkMetrics(s.diagrams, out)
@@ -132,7 +141,7 @@ func (s *Snapshot) compileProviders(o Options, w *world, out *diag.List) {
 
 func (s *Snapshot) compileDestinations(o Options, out *diag.List) {
 	for _, doc := range s.bundle.Documents(manifest.Destination) {
-		d := destination.Compile(doc, script.Scope{}, out, destination.Options{Dev: o.Dev})
+		d := destination.Compile(doc, script.Scope{}, out, destination.Options{Dev: o.Dev, Allowed: destination.ListedBy(o.EgressAllow)})
 		if d != nil && doc.Enabled {
 			s.destinations[doc.Name] = d
 		}
@@ -142,7 +151,7 @@ func (s *Snapshot) compileDestinations(o Options, out *diag.List) {
 func (s *Snapshot) compilePipelines(o Options, w *world, out *diag.List) {
 	shared := script.NewShared()
 	for _, doc := range s.bundle.Documents(manifest.Pipeline) {
-		d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: w, Shared: shared, Machines: o.Machines, Dev: o.Dev}, out)
+		d := pipeline.Compile(doc, pipeline.Options{Types: o.Types, World: w, Shared: shared, Machines: o.Machines, Dev: o.Dev, Allowed: destination.ListedBy(o.EgressAllow)}, out)
 		if d == nil || !doc.Enabled {
 			continue
 		}
@@ -186,9 +195,14 @@ func (s *Snapshot) Starting(providerName, name string) []*pipeline.Diagram {
 	return out
 }
 
-// Diagram gives a pipeline at the revision that this snapshot holds.
+// Diagram gives a pipeline at the revision that this snapshot holds: one of a document, or "<pipeline>/<path>", of whose runs each is for
+// one subscription (see pipeline.Diagram.Sub).
 func (s *Snapshot) Diagram(name, revision string) (*pipeline.Diagram, bool) {
+	name, path := pipeline.SplitName(name)
 	d, ok := s.revisions[name+"\x00"+revision]
+	if ok && path != "" {
+		return d.Sub(path)
+	}
 	return d, ok
 }
 
@@ -203,13 +217,18 @@ func (s *Snapshot) Responds(providerName, name string) (timeout time.Duration, o
 	return timeout, ok
 }
 
-// Has says whether a pipeline of that name is live, at whatever revision.
+// Has says whether a pipeline of that name is live, at whatever revision. That of the runs of a hook to subscribers is while the hook's is.
 func (s *Snapshot) Has(name string) bool {
+	name, _ = pipeline.SplitName(name)
 	return slices.ContainsFunc(s.diagrams, func(d *pipeline.Diagram) bool { return d.Name == name })
 }
 
-// Destination gives the live destination of a key: its name, or "<pipeline>/<label>".
+// Destination gives the live destination of a key: its name, or "<pipeline>/<label>". For the gate of a subscription it is what the only hook
+// to subscribers says, without an address: its limits bind the gate. Which of several hooks serves a subscription nobody can say.
 func (s *Snapshot) Destination(key string) (*destination.Destination, bool) {
+	if s.sole != nil && strings.HasPrefix(key, run.SubscriptionGate) {
+		return s.sole, true
+	}
 	d, ok := s.destinations[key]
 	return d, ok
 }

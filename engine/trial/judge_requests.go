@@ -93,8 +93,8 @@ func briefly(w *field.Values) string {
 
 func (j *runJudgement) outgoingRequest(what string, w *field.Values, r *Request) {
 	j.equal(w, "method", what+".method", r.Method)
-	if n := w.Node("url"); n != nil && n.Text != r.URL {
-		j.fail(n.Span, what+".url", r.URL, n.Text)
+	if n := w.Node("url"); n != nil && asWritten(n.Text) != r.URL {
+		j.fail(n.Span, what+".url", r.URL, asWritten(n.Text))
 	}
 	if n := w.Node("headers"); n != nil {
 		j.headers(what+".headers.", n, r.Header)
@@ -110,6 +110,9 @@ func (j *runJudgement) outgoingRequest(what string, w *field.Values, r *Request)
 		j.document(what+".json", w.Node("json_contains"), r, false)
 	}
 }
+
+// asWritten gives a text of a test in which references that are only spoken of stand as literal text: `\<<env.X>>`.
+func asWritten(text string) string { return strings.ReplaceAll(text, `\<<`, "<<") }
 
 func (j *runJudgement) document(what string, n *source.Node, r *Request, whole bool) {
 	got, err := payload.Decode(r.Body)
@@ -127,6 +130,9 @@ func (j *runJudgement) document(what string, n *source.Node, r *Request, whole b
 
 func (j *judgement) headers(what string, n *source.Node, got http.Header) {
 	for _, h := range (planner{}).headers("", n, true) {
+		for i := range h.values {
+			h.values[i] = asWritten(h.values[i])
+		}
 		if values := got.Values(h.name); !slices.Equal(values, h.values) {
 			j.fail(h.node.Span, what+h.name, orNothing(strings.Join(values, ", ")), orNothing(strings.Join(h.values, ", ")))
 		}

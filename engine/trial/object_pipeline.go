@@ -135,9 +135,9 @@ func outgoingObject() *field.Object {
 	return &field.Object{
 		Name: "a request",
 		Fields: []field.Field{
-			{Name: "node", Type: field.String, Shown: true, Doc: "The hook's label, or its path.", Example: "Tell ops"},
+			{Name: "node", Type: field.String, Shown: true, Doc: "The hook's label, or its path; of a hook to subscribers `Tell[name]` is the one to that subscription.", Example: "Tell ops"},
 			{Name: "method", Type: field.String, Shown: true, Doc: "The method."},
-			{Name: "url", Type: field.Any, Doc: "The URL, with its references as the manifest writes them.", Example: `"<<env.SLACK_URL>>"`},
+			{Name: "url", Type: field.Any, Doc: "The URL, with its references as the manifest writes them, as literal text.", Example: "'\\<<env.SLACK_URL>>'"},
 			{Name: "headers", Type: field.Any, Doc: "Headers with their values, references as the manifest writes them; `null` for one that must not be there."},
 			{Name: "json", Type: field.Any, Doc: "The body as JSON: equal, whatever the order of its keys."},
 			{Name: "json_contains", Type: field.Any, Doc: "The body as JSON. Of maps only the named keys are looked at; lists and all else must be equal."},

@@ -56,7 +56,7 @@ func perform(ctx context.Context, snap *snapshot.Snapshot, name string, refs *re
 		receiver: newReceiver(name, c, refs, answers),
 	}
 	w, err := worker.New(worker.Options{
-		Queue: &single{Store: st}, World: p.world, Player: p.receiver, Logger: slog.New(slog.DiscardHandler), Observer: p.desk, Replies: replies{p.desk},
+		Queue: &single{Store: st}, World: p.world, Audience: snap.Subscriptions(), Player: p.receiver, Logger: slog.New(slog.DiscardHandler), Observer: p.desk, Replies: replies{p.desk},
 		Now: c.Now, Lease: longLease,
 	})
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 type Request struct {
 	Run      run.ID
 	Pipeline string
-	// Path is that of the hook's step.
+	// Path is that of the hook's step; of a hook to subscribers with the subscription: "Tell[sub_1]".
 	Path     string
 	Round, N int
 	// At is the simulated time.
@@ -84,6 +84,10 @@ func newReceiver(pipeline string, c *clock, refs *references, answers []scripted
 // Play takes one request and returns when its answer has come.
 func (r *receiver) Play(ctx context.Context, of worker.Attempt, req hooks.Request) (hooks.Attempt, error) {
 	started := r.clock.Now()
+	if of.Published != "" { // to tests it is the hook that sends, once for each subscription
+		of.Pipeline, _ = pipeline.SplitName(of.Pipeline)
+		of.Path = of.Published
+	}
 	got := &Request{
 		Run: of.Run, Pipeline: of.Pipeline, Path: of.Path, Round: of.Round, N: of.N, At: started,
 		Method: req.Method, URL: r.refs.written(req.URL), Header: http.Header{}, Body: bytes.Clone(req.Body), Answer: pending,

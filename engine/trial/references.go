@@ -7,6 +7,7 @@ import (
 
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/subscription"
 )
 
 // references turns made-up values back into the references that they stand for. A bundle that was loaded without an environment has a
@@ -16,9 +17,14 @@ type references struct{ back *strings.Replacer }
 // referencesOf collects the references of destinations and hooks.
 func referencesOf(b *manifest.Bundle) *references {
 	seen := map[string]string{}
-	for _, kind := range []manifest.Kind{manifest.Destination, manifest.Pipeline} {
+	for _, kind := range []manifest.Kind{manifest.Destination, manifest.Pipeline, manifest.Subscription} {
 		for _, doc := range b.Documents(kind) {
 			collectReferences(doc.Root, seen)
+		}
+	}
+	for _, doc := range b.Documents(manifest.Subscription) {
+		if n := doc.Root.Get("url"); n != nil && n.Value != nil && n.Value.HasRef() {
+			seen[subscription.MadeUpURL(*n.Value)] = n.Value.String()
 		}
 	}
 	values := make([]string, 0, len(seen))

@@ -66,7 +66,7 @@ func Perform(ctx context.Context, o RunOptions) (*Performed, error) {
 	p := &performance{
 		world: &world{snapshot: o.Snapshot, pipeline: o.Pipeline}, clock: &clock{now: o.Now()}, store: st, desk: &desk{}, receiver: &receiver{}, began: o.Now(),
 	}
-	w, err := worker.New(worker.Options{Queue: st, World: p.world, Deliverer: o.Deliverer, Logger: o.Logger, Observer: ended, Now: o.Now})
+	w, err := worker.New(worker.Options{Queue: st, World: p.world, Audience: o.Snapshot.Subscriptions(), Deliverer: o.Deliverer, Logger: o.Logger, Observer: ended, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/headgate/headgate/engine/secret"
 )
@@ -69,4 +70,39 @@ func (s *seal) digest(provider string, text secret.Value) string {
 	h.Write([]byte{0})
 	h.Write([]byte(text.Reveal()))
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Seal seals a text that is not a provider's, bound to a purpose such as "subscription/sub_1": under another purpose it does not open. No
+// provider has a name with a slash, which a purpose holds. The key is made where there is none yet; the error is that of the key, or of
+// a purpose without a slash.
+func (v *Vault) Seal(purpose string, text secret.Value) ([]byte, error) {
+	if !strings.Contains(purpose, "/") {
+		return nil, fmt.Errorf("sealing for %q: a purpose holds a slash", purpose)
+	}
+	v.learning.Lock()
+	defer v.learning.Unlock()
+	s, err := v.openSeal(true)
+	if err != nil {
+		return nil, fmt.Errorf("sealing for %q: %w", purpose, err)
+	}
+	return s.seal(purpose, text), nil
+}
+
+// Open opens what Seal gave for the same purpose. The error says that there is no key, that it is another one, or that what was sealed is
+// damaged; which of the last two the cipher cannot tell.
+func (v *Vault) Open(purpose string, sealed []byte) (secret.Value, error) {
+	if !strings.Contains(purpose, "/") {
+		return secret.Value{}, fmt.Errorf("opening for %q: a purpose holds a slash", purpose)
+	}
+	v.learning.Lock()
+	defer v.learning.Unlock()
+	s, err := v.openSeal(false)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("opening for %q: %w", purpose, err)
+	}
+	text, err := s.open(purpose, sealed)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("opening for %q: %w", purpose, err)
+	}
+	return text, nil
 }

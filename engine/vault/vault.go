@@ -5,6 +5,8 @@
 // requests; [Vault.List], [Vault.Reveal] and [Vault.Drop] are for operators. The key comes from a [KeySource]: a setting, or a file that is
 // made when it is first needed.
 //
+// [Vault.Seal] and [Vault.Open] lend the same key to others who keep secrets in the store, each bound to a purpose.
+//
 // Whether a secret may be learnt at all is not decided here. The methods of a Vault may be called by many goroutines at once.
 package vault
 

@@ -438,3 +438,48 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestOthersKeepTheirSecretsSealedForTheirPurpose(t *testing.T) {
+	t.Parallel()
+	st := memory.New(memory.Options{})
+	if err := st.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	open := func(key vault.KeySource) *vault.Vault {
+		v, err := vault.New(vault.Options{Store: st, Key: key, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	key := vault.FreshKey()
+	v := open(key)
+	sealed, err := v.Seal("subscription/sub_1", secret.New("canary"))
+	if err != nil || bytes.Contains(sealed, []byte("canary")) {
+		t.Fatalf("sealed is %q: %v", sealed, err)
+	}
+	again, err := v.Seal("subscription/sub_1", secret.New("canary"))
+	if err != nil || bytes.Equal(sealed, again) {
+		t.Errorf("sealing twice gives the same: %v", err)
+	}
+	for name, v := range map[string]*vault.Vault{"at once": v, "by another process": open(key)} {
+		if text, err := v.Open("subscription/sub_1", sealed); err != nil || text.Reveal() != "canary" {
+			t.Errorf("%s: it does not open: %v", name, err)
+		}
+		if _, err := v.Open("subscription/sub_2", sealed); err == nil {
+			t.Errorf("%s: it opens for another purpose", name)
+		}
+	}
+	if _, err := open(vault.FreshKey()).Open("subscription/sub_1", sealed); err == nil {
+		t.Error("it opens with another key")
+	}
+	if _, err := v.Seal("acme", secret.New("x")); err == nil {
+		t.Error("a purpose may be the name of a provider")
+	}
+	if _, err := v.Open("acme", sealed); err == nil {
+		t.Error("a purpose to open for may be the name of a provider")
+	}
+	if _, err := v.Open("subscription/sub_1", nil); err == nil {
+		t.Error("nothing opens")
+	}
+}

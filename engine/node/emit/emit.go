@@ -4,11 +4,13 @@ package emit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/script"
@@ -80,6 +82,8 @@ func wrongName(name string) string {
 		return "holds blanks or control characters"
 	case strings.Contains(name, "*"):
 		return "holds a `*`, which stands for many names in a `receive`"
+	case slices.ContainsFunc(event.Own(), func(d event.Declared) bool { return d.Name == name }):
+		return "is the name of an event that Headgate tells of itself"
 	}
 	return ""
 }

@@ -73,6 +73,7 @@ func TestAnEmitIsRefusedWhereItIsWrong(t *testing.T) {
 		{`{event: a, provider: acme}`, "is always `internal`"},
 		{`event: "order *"`, "holds blanks"},
 		{`event: "order.*"`, "holds a `*`"},
+		{`event: destination.failing`, "tells of itself"},
 		{`event: ""`, "event"},
 		{`event: "{{ payload. }}"`, "expression-syntax"},
 		{`event: "{{ nobody }}"`, "unknown-name"},

@@ -1,7 +1,8 @@
 // Package hook is the node that sends a request: to a destination that it names, or to one that it describes itself.
 //
 // It asks for the delivery and does nothing itself: the worker makes the attempts, and the answer becomes the node's output. A hook
-// that states keys of its own beside `destination:` sends to that destination with those keys in place.
+// that states keys of its own beside `destination:` sends to that destination with those keys in place. A hook with `subscribers:` has no
+// address: it publishes, and is asked again in the run of each subscription that matches.
 package hook
 
 import (
@@ -14,6 +15,7 @@ import (
 	"github.com/headgate/headgate/engine/field"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/node"
+	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/source"
 )
 
@@ -40,6 +42,7 @@ func props() *field.Object {
 		Fields: append([]field.Field{
 			{Name: keyDestination, Type: field.String, Shown: true, Doc: "The name of a destination.", Example: "ops-slack"},
 			{Name: keyConfig, Type: field.Any, Object: &field.Object{Name: "config", Fields: optional()}, Doc: "The keys of a destination, where the hook names none."},
+			{Name: keySubscribers, Type: field.Map, Object: subscribersObject(), Doc: "Sends to every subscription that matches, in place of a `url`.", Example: "{event: integration.connected, user: \"{{ payload.user_id }}\"}"},
 			{Name: keyHookType, Type: field.Enum, Enum: []string{"webhook", "http"}, Doc: "Always a request over HTTP; may be left out."},
 		}, optional()...),
 		Hints: map[string]string{"destinations": "write `destination`", "payload": "write `body`", "uri": "write `url`", "retries": "write `retry`"},
@@ -61,6 +64,8 @@ type Node struct {
 	inline *destination.Destination
 	key    string
 	gate   string
+	// audience is whom a hook to subscribers tells; nil for all others.
+	audience *audience
 }
 
 var _ node.Node = (*Node)(nil)
@@ -68,12 +73,16 @@ var _ node.Node = (*Node)(nil)
 // Named gives the destination that the hook names, "" where it describes its own.
 func (n *Node) Named() string { return n.named }
 
-// Inline gives the destination that the hook describes, wholly or in part; nil where it only names one.
+// Inline gives the destination that the hook describes, wholly or in part; nil where it only names one. That of a hook to subscribers is
+// a template without an address.
 func (n *Node) Inline() *destination.Destination { return n.inline }
 
 func build(p *field.Values, env node.Env, out *diag.List) node.Node {
-	if !p.Good(keyDestination) {
+	if !p.Good(keyDestination) || !p.Good(keySubscribers) {
 		return nil
+	}
+	if p.Has(keySubscribers) {
+		return buildPublisher(p, env, out)
 	}
 	n := &Node{named: p.String(keyDestination)}
 	var base *manifest.Document
@@ -97,11 +106,11 @@ func build(p *field.Values, env node.Env, out *diag.List) node.Node {
 		return n
 	}
 	if len(own.Entries) == 0 {
-		out.Errorf(diag.MissingKey, env.Span, "name a `destination:`, or write `url:`", "hook %q does not say where to send to", env.Label)
+		out.Errorf(diag.MissingKey, env.Span, "name a `destination:`, or write `url:` or `subscribers:`", "hook %q does not say where to send to", env.Label)
 		return nil
 	}
 	n.key = env.Pipeline + "/" + env.Label
-	n.inline = destination.CompileInline(n.key, own, base, env.Scope, out, destination.Options{Dev: env.Dev})
+	n.inline = destination.CompileInline(n.key, own, base, env.Scope, out, destination.Options{Dev: env.Egress.Dev, Allowed: env.Egress.Allowed})
 	if n.inline == nil {
 		return nil
 	}
@@ -117,7 +126,7 @@ func merged(p *field.Values, out *diag.List) *source.Node {
 		for _, e := range n.Entries {
 			key := e.Key.Text
 			switch key {
-			case keyDestination, keyConfig, keyHookType:
+			case keyDestination, keyConfig, keyHookType, keySubscribers:
 				continue
 			}
 			if direct { // what is wrong there has been found already
@@ -159,9 +168,15 @@ func refused(n *source.Node) *source.Node {
 }
 
 // Do asks for the delivery. A body that the hook states is rendered here, under the run's own revision; address, headers and secrets
-// are the live ones when the request is made.
+// are the live ones when the request is made. A hook to subscribers asks for it in the run of each of them.
 func (n *Node) Do(ctx context.Context, in node.Input) (node.Outcome, error) {
 	out := node.Deliver{Destination: n.key, Gate: n.gate}
+	if n.audience != nil {
+		if in.Subscription == "" {
+			return n.audience.publish(ctx, in)
+		}
+		out.Gate, out.Subscription = run.SubscriptionGate+in.Subscription, in.Subscription
+	}
 	if n.inline != nil && n.inline.HasBody() {
 		body, err := n.inline.RenderBody(ctx, in.Env)
 		if err != nil {

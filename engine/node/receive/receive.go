@@ -26,7 +26,7 @@ func Type() node.Type {
 			Name: "receive",
 			Doc:  "Which events start the pipeline.",
 			Fields: []field.Field{
-				{Name: "provider", Type: field.String, Shown: true, Required: true, Doc: "The provider's name; `*` for any, `internal` for events that `emit` nodes make.", Example: "acme"},
+				{Name: "provider", Type: field.String, Shown: true, Required: true, Doc: "The provider's name; `*` for any, `internal` for events that Headgate makes itself: those of `emit` nodes, `run.parked`, `destination.failing`, `destination.disabled`.", Example: "acme"},
 				{Name: "event", Type: field.Strings, Shown: true, Doc: "The event name, or a list of them; `*` and `prefix*` match many. Default: every event of the provider.", Example: "order.created"},
 				{Name: "filter", Type: field.Expression, Doc: "A condition; where it is not true the run is recorded as filtered.", Example: `payload.total > 100`},
 				{Name: "language", Type: field.Enum, Enum: script.FilterLanguages(), Default: script.Default, Doc: "The filter's language."},

@@ -83,6 +83,9 @@ func (n *event) Provider() string { return n.events.Provider }
 // Matches implements node.Awaiter.
 func (n *event) Matches(name string) bool { return n.events.Matches(name) }
 
+// OnlyEvent gives the name of the events that the node looks at where it is one alone.
+func (n *event) OnlyEvent() (name string, ok bool) { return n.events.Only() }
+
 // Match implements node.Awaiter. An event whose own value is null or empty matches nothing.
 func (n *event) Match(ctx context.Context, env *script.Env) (correlation string, ok bool, err error) {
 	if n.filter != nil {

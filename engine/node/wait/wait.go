@@ -46,7 +46,7 @@ func Type() node.Type {
 			Fields: []field.Field{
 				{Name: "for", Type: field.Duration, Min: int64(time.Second), Max: int64(maxPause), Doc: "How long to wait, from when the node is reached.", Example: "10m"},
 				{Name: "until", Type: field.Template, Doc: "The time to wait for: a template or an expression that gives one, or RFC 3339 text. One in the past is no wait.", Example: "payload.due_at"},
-				{Name: "provider", Type: field.String, Shown: true, Doc: "The provider of the event to wait for; `internal` for events that `emit` nodes make.", Example: "acme"},
+				{Name: "provider", Type: field.String, Shown: true, Doc: "The provider of the event to wait for; `internal` for events that Headgate makes itself (`emit` nodes, `run.parked` …).", Example: "acme"},
 				{Name: "event", Type: field.Strings, Shown: true, Doc: "The event's name, or a list of them; `*` and `prefix*` match many. Default: every event of the provider.", Example: "order.approved"},
 				{Name: "filter", Type: field.Expression, Doc: "A condition over the event that comes; where it is not true the wait goes on.", Example: `payload.approved == true`},
 				{Name: "language", Type: field.Enum, Enum: script.FilterLanguages(), Default: script.Default, Doc: "The filter's language."},

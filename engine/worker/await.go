@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/headgate/headgate/engine/event"
@@ -14,8 +13,12 @@ import (
 	"github.com/headgate/headgate/engine/store"
 )
 
-// lookBack is how many of a provider's newest events are looked at when a run comes to wait for one of them.
-const lookBack = 1000
+// lookBackPage events are read at a time when a run that comes to wait for one looks at what came before, and maxLookBack of them at most:
+// after an outage many may have been stored that are yet to be routed.
+const (
+	lookBackPage = 1000
+	maxLookBack  = 200_000
+)
 
 // storing is how long after a wait was made the id of an event may lie that is routed without it: ids are in milliseconds.
 const storing = 20 * time.Millisecond
@@ -183,9 +186,9 @@ func (j *job) unrouted(ctx context.Context, e pipeline.Effect, ask node.Wait) (f
 		return 0, err
 	}
 	q := store.EventQuery{
-		Provider: ask.For.Provider, Status: store.StatusProcessed, Since: j.c.Run.Event.Time(), Until: ask.Until, Limit: unroutedPage,
+		Provider: ask.For.Provider, Name: onlyName(a), Status: store.StatusProcessed, Since: j.c.Run.Event.Time(), Until: ask.Until, Limit: unroutedPage,
 	}
-	for range lookBack / unroutedPage {
+	for range maxLookBack / unroutedPage {
 		page, err := j.w.o.Queue.Events(ctx, q)
 		if err != nil {
 			return 0, err
@@ -230,22 +233,41 @@ func (j *job) lookBack(ctx context.Context, e pipeline.Effect, ask node.Wait) (e
 	if !ask.Until.IsZero() && ask.Until.Before(until) {
 		until = ask.Until
 	}
-	page, err := j.w.o.Queue.Events(ctx, store.EventQuery{
-		Provider: ask.For.Provider, Status: store.StatusProcessed, Since: j.c.Run.Event.Time(), Until: until, Limit: lookBack,
-	})
-	if err != nil {
-		return 0, err
+	q := store.EventQuery{
+		Provider: ask.For.Provider, Name: onlyName(a), Status: store.StatusProcessed, Since: j.c.Run.Event.Time(), Until: until, Ascending: true,
+		Limit: lookBackPage,
 	}
-	for _, ev := range slices.Backward(page.Events) { // the first one first
-		takes, err := j.takes(ctx, a, &ev, ask.For.Correlation)
+	for range maxLookBack / lookBackPage {
+		page, err := j.w.o.Queue.Events(ctx, q)
 		if err != nil {
 			return 0, err
 		}
-		if takes {
-			return ev.ID, nil
+		for i := range page.Events {
+			takes, err := j.takes(ctx, a, &page.Events[i], ask.For.Correlation)
+			if err != nil {
+				return 0, err
+			}
+			if takes {
+				return page.Events[i].ID, nil
+			}
+		}
+		if q.Cursor = page.Next; q.Cursor == "" {
+			return 0, nil
 		}
 	}
+	j.w.o.Logger.WarnContext(ctx, "too many events came before a wait to look at all of them", "run", j.c.Run.ID.String(), "step", e.Path,
+		"count", maxLookBack)
 	return 0, nil
+}
+
+// onlyName gives the name of the events that a node looks at where it is one alone, so that no others are read; else "".
+func onlyName(a node.Awaiter) string {
+	one, ok := a.(interface{ OnlyEvent() (string, bool) })
+	if !ok {
+		return ""
+	}
+	name, _ := one.OnlyEvent()
+	return name
 }
 
 // takes says whether a listed event came after the run's own and is one that the wait takes.
@@ -254,7 +276,7 @@ func (j *job) takes(ctx context.Context, a node.Awaiter, ev *event.Event, correl
 		return false, nil
 	}
 	body, err := j.w.o.Queue.Body(ctx, ev.ID)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) {
+	if bodyGone(err) {
 		return false, nil
 	}
 	if err != nil {
@@ -263,6 +285,11 @@ func (j *job) takes(ctx context.Context, a node.Awaiter, ev *event.Event, correl
 	ev.Body = body
 	key, ok := j.w.match(ctx, j.diagram, a, ev, pipeline.Decode(ev))
 	return ok && key == correlation, nil
+}
+
+// bodyGone says that an event, or its body, is not there any more, or is not what was received: it will not be there later either.
+func bodyGone(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrBodyDropped) || errors.Is(err, store.ErrCorrupt)
 }
 
 // triggered hands on the event that came.
@@ -275,7 +302,7 @@ func (j *job) triggered(ctx context.Context, e pipeline.Effect, id event.ID) {
 	case err != nil && ctx.Err() != nil:
 		j.release(ctx)
 		return
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
+	case bodyGone(err):
 		j.fail(ctx, e, "permanent", CodeEventLost, fmt.Sprintf("the event %s that came cannot be read: %v", id, err))
 		return
 	case err != nil:

@@ -2,10 +2,12 @@ package worker_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/worker"
 )
 
 const gathering = `
@@ -70,7 +72,9 @@ nodes:
 	g.turn()
 	g.clock.advance(400 * 24 * time.Hour)
 	g.turn()
-	g.only(g.of(first, "flow"), run.TaskTimer, "All")
+	if tasks := g.of(first, "flow").Tasks; !slices.ContainsFunc(tasks, func(t run.Task) bool { return t.Kind == run.TaskTimer && t.Path == "All" }) {
+		t.Errorf("the open tasks are %+v, want the batch's among them", tasks)
+	}
 	g.event(`{"n": 2}`)
 	g.turn()
 	g.output(g.of(first, "flow"), "Got", "2")
@@ -97,4 +101,34 @@ nodes:
 	rec := g.of(id, "flow")
 	g.is(rec, run.Done, "completed")
 	g.output(rec, "Each", "[6,null,null]")
+}
+
+func TestABatchOfAPipelineThatIsGoneIsParkedWithinADay(t *testing.T) {
+	t.Parallel()
+	for _, node := range []string{"{label: All, type: batch, props: {count: 2}}", "{label: All, type: call, props: {pipeline: helper}}"} {
+		manifests := `
+kind: pipeline
+name: flow
+nodes:
+  - {label: In, type: receive, props: {provider: acme}}
+  - ` + node + `
+`
+		const helper = `
+kind: pipeline
+name: helper
+nodes:
+  - {label: Go, type: start}
+  - {label: Pause, type: wait, props: {for: 300h}}
+`
+		g := openAll(t, manifests+"---"+helper, nil)
+		id := g.event(`{"n": 1}`)
+		g.turn()
+		g.clock.advance(30 * time.Hour) // it is looked at, and stays
+		g.turn()
+		g.is(g.of(id, "flow"), run.Open, "")
+		g.reload(helper)
+		g.clock.advance(25 * time.Hour)
+		g.turn()
+		g.is(g.of(id, "flow"), run.Parked, worker.CodeNoPipeline)
+	}
 }

@@ -142,7 +142,7 @@ func (w *Worker) beginCalled(
 	}
 	r := w.blank(callee, rec.Event, cause)
 	r.Now, r.Input, r.Depth = rec.Run.Now, input, rec.Run.Depth+1
-	nr, more := w.newRun(ctx, callee, &r, pipeline.Record{Event: rec.Event, Payload: rec.Payload, Slice: rec.Slice}, o.lane, o.nested+1)
+	nr, more := w.newRun(ctx, callee, &r, pipeline.Record{Event: rec.Event, Payload: rec.Payload, Slice: rec.Slice}, o.lane, o.nested+1, !ask.Detach)
 	c.runs = append(c.runs, nr)
 	c.take(more)
 	return input, nil

@@ -144,7 +144,7 @@ func TestACalledRunThatIsParkedIsOneParkedRun(t *testing.T) {
 	g.is(child, run.Parked, worker.CodeRetriesSpent)
 	for i := range 2 { // the second time for good
 		fine.Store(i == 1)
-		if err := g.store.Retry(t.Context(), fmt.Sprint("again", i), child.Run.ID, ""); err != nil {
+		if err := g.store.Retry(t.Context(), store.RetryAsk{Request: fmt.Sprint("again", i), Run: child.Run.ID}); err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 {
@@ -161,7 +161,7 @@ func TestACalledRunThatIsDroppedFailsTheCall(t *testing.T) {
 	t.Parallel()
 	g := openAll(t, calling, answers(400))
 	id := g.event(`{"n": 21}`)
-	if err := g.store.Drop(t.Context(), "away", g.parked(id, "helper").Run.ID); err != nil {
+	if err := g.store.Drop(t.Context(), store.DropAsk{Request: "away", Run: g.parked(id, "helper").Run.ID}); err != nil {
 		t.Fatal(err)
 	}
 	g.turn()
@@ -195,7 +195,7 @@ func TestACallHasItsTime(t *testing.T) {
 		g.finish()
 		g.is(g.of(id, "helper"), run.Done, "completed")
 		// A retry calls anew.
-		if err := g.store.Retry(t.Context(), "again", g.of(id, "flow").Run.ID, ""); err != nil {
+		if err := g.store.Retry(t.Context(), store.RetryAsk{Request: "again", Run: g.of(id, "flow").Run.ID}); err != nil {
 			t.Fatal(err)
 		}
 		g.turn()
@@ -208,7 +208,7 @@ func TestACallHasItsTime(t *testing.T) {
 		g := openAll(t, manifests, answers(400))
 		id := g.event(`{"n": 21}`)
 		begun := g.clock.time()
-		if err := g.store.Retry(t.Context(), "again", g.parked(id, "helper").Run.ID, ""); err != nil {
+		if err := g.store.Retry(t.Context(), store.RetryAsk{Request: "again", Run: g.parked(id, "helper").Run.ID}); err != nil {
 			t.Fatal(err)
 		}
 		g.finish()

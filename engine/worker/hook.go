@@ -19,16 +19,24 @@ import (
 
 // hook makes one attempt of a hook, where its destination lets it.
 func (j *job) hook(ctx context.Context, e pipeline.Effect, ask node.Deliver) {
-	if j.disabled && j.c.Run.Round == 0 { // a retry is a person's word that the destination may be back
-		j.fail(ctx, e, "permanent", CodeDisabled, fmt.Sprintf("destination %q is disabled", ask.Gate))
+	if j.share.disabled { // nothing passes it, a retry neither: the way back is to enable it
+		j.barred(ctx, e, ask)
 		return
 	}
-	dest, ok := j.w.o.World.Destination(ask.Destination)
-	if !ok {
-		j.fail(ctx, e, "permanent", CodeNoDestination, noDestination(ask))
+	dest, why := j.w.destination(ask)
+	if why != nil {
+		j.fail(ctx, e, why.kind, why.code, why.message)
 		return
 	}
-	scope, err := j.w.scope(ctx, j.c.Run)
+	if age, most := j.w.now().Sub(j.reached(e)), dest.MaxAge(); most > 0 && age > most {
+		j.fail(ctx, e, "permanent", CodeTooOld, fmt.Sprintf("it was to be sent %s ago, and destination %q takes nothing that is older than %s",
+			age.Round(time.Second), ask.Gate, most))
+		return
+	}
+	if !j.admit(ctx, ask, dest) {
+		return
+	}
+	scope, err := j.hookScope(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			j.release(ctx)
@@ -44,6 +52,38 @@ func (j *job) hook(ctx context.Context, e pipeline.Effect, ask node.Deliver) {
 		return
 	}
 	j.deliver(ctx, e, ask, dest, left)
+}
+
+// barred parks what comes to a disabled gate. Who enables it opens what is parked again: a task that was claimed before that is not to be
+// parked behind it, nor where the gate is enabled while that is being written.
+func (j *job) barred(ctx context.Context, e pipeline.Effect, ask node.Deliver) {
+	g, err := j.w.o.Queue.Gate(context.WithoutCancel(ctx), j.c.Task.Gate)
+	switch {
+	case err != nil:
+		j.later(ctx, "reading a gate", err)
+	case g.State != store.GateDisabled:
+		j.release(ctx)
+	default:
+		j.behind = j.c.Task.Gate
+		j.fail(ctx, e, "permanent", CodeDisabled, fmt.Sprintf("destination %q is disabled", ask.Gate))
+	}
+}
+
+// enabled says that the gate is not disabled any more behind which the run was to be parked.
+func (j *job) enabled(ctx context.Context) bool {
+	g, err := j.w.o.Queue.Gate(context.WithoutCancel(ctx), j.behind)
+	return err == nil && g.State != store.GateDisabled
+}
+
+// reached is when the run came to the hook; where a person has retried it, when it came there again.
+func (j *job) reached(e pipeline.Effect) time.Time {
+	at := j.c.Task.Due
+	for _, earlier := range []time.Time{j.c.Task.First, e.At} {
+		if !earlier.IsZero() && earlier.Before(at) && (j.c.Run.Round == 0 || earlier != e.At) {
+			at = earlier
+		}
+	}
+	return at
 }
 
 // remaining is how much of the node's own timeout is left for all attempts together.
@@ -67,7 +107,7 @@ func (j *job) deliver(ctx context.Context, e pipeline.Effect, ask node.Deliver, 
 		return
 	}
 	att, err := j.attempt(ctx, req, Attempt{
-		Run: j.c.Run.ID, Pipeline: j.c.Run.Pipeline, Path: e.Path, Round: j.c.Run.Round, N: n, Left: left,
+		Run: j.c.Run.ID, Pipeline: j.c.Run.Pipeline, Path: e.Path, Published: published(j.c.Run), Round: j.c.Run.Round, N: n, Left: left,
 	})
 	if ctx.Err() != nil && err != nil && !att.Wrote {
 		j.release(ctx) // nothing was sent: a shutdown is no attempt
@@ -77,20 +117,22 @@ func (j *job) deliver(ctx context.Context, e pipeline.Effect, ask node.Deliver, 
 	j.w.o.Observer.Attempt(dest.Gate, string(v.Outcome), att.Took)
 	j.attempts = append(j.attempts, run.Attempt{
 		Path: e.Path, Round: j.c.Run.Round, N: n, Destination: dest.Gate, Line: dest.Line(), Started: att.Started, Took: att.Took,
-		Outcome: v.Outcome, Code: v.Code, Status: att.Status, RetryAfter: v.RetryAfter, Answer: v.Answer,
+		Outcome: v.Outcome, Code: v.Code, Status: att.Status, RetryAfter: v.RetryAfter, Headers: dest.Shown(req), Answer: v.Answer,
 	})
+	j.weigh(ctx, dest, att, v)
 	j.w.o.Logger.DebugContext(ctx, "attempt", "run", j.c.Run.ID.String(), "step", e.Path, "destination", dest.Gate, "attempt", n,
 		"outcome", string(v.Outcome), "status", att.Status, "code", v.Code)
 	if v.Outcome == run.AttemptOK {
-		if j.disabled { // a person tried again, and it answers
-			j.gate = &store.Gate{Name: dest.Gate, State: store.GateOpen, Since: j.w.now()}
-		}
 		j.succeed(ctx, e, v.Value)
 		return
 	}
 	if v.Gone {
-		j.gate = &store.Gate{Name: dest.Gate, State: store.GateDisabled, Reason: "it answered 410 Gone", Since: j.w.now()}
+		j.disable(ctx, dest.Gate, "it answered 410 Gone")
 		j.fail(ctx, e, "permanent", CodeGone, fmt.Sprintf("destination %q answered 410 Gone and is disabled", dest.Gate))
+		return
+	}
+	if j.gate != nil {
+		j.fail(ctx, e, "permanent", CodeDisabled, fmt.Sprintf("destination %q is disabled: %s", dest.Gate, j.gate.Reason))
 		return
 	}
 	delay, again := dest.Retry(v).Next(n, v.RetryAfter, j.seed())
@@ -149,9 +191,9 @@ func noDestination(d node.Deliver) string {
 }
 
 func (j *job) delivery(e pipeline.Effect, ask node.Deliver, n int) destination.Delivery {
+	key := run.IdempotencyKey(j.c.Event.ID, j.scope, e.Path)
 	d := destination.Delivery{
-		Env: e.Env, Message: e.Message, Attempt: n,
-		IdempotencyKey: run.IdempotencyKey(j.c.Event.ID, j.scope, e.Path), Traceparent: j.c.Run.Trace,
+		Env: e.Env, Message: e.Message, Attempt: n, ID: key, IdempotencyKey: key, First: j.first(), Now: j.w.now(), Traceparent: j.c.Run.Trace,
 	}
 	if e.Raw {
 		d.Raw, d.RawType = j.c.Event.Body, j.c.Event.ContentType

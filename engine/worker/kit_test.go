@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,7 +238,7 @@ func (g *gate) wants(id event.ID, state run.State, why string) store.RunRecord {
 // retry reopens a parked run.
 func (g *gate) retry(id event.ID, request string) {
 	g.t.Helper()
-	if err := g.store.Retry(g.t.Context(), request, g.run(id).Run.ID, ""); err != nil {
+	if err := g.store.Retry(g.t.Context(), store.RetryAsk{Request: request, Run: g.run(id).Run.ID}); err != nil {
 		g.t.Fatal(err)
 	}
 }
@@ -275,4 +276,47 @@ func outcomes(rec store.RunRecord) []run.AttemptOutcome {
 		out = append(out, a.Outcome)
 	}
 	return out
+}
+
+// counted counts what a worker asks of its store.
+type counted struct {
+	worker.Queue
+	dues, claims, handed atomic.Int64
+}
+
+func (c *counted) Due(ctx context.Context) (store.Due, error) {
+	c.dues.Add(1)
+	return c.Queue.Due(ctx)
+}
+
+func (c *counted) Claim(ctx context.Context, ask store.Claim) ([]store.Claimed, error) {
+	c.claims.Add(1)
+	claimed, err := c.Queue.Claim(ctx, ask)
+	c.handed.Add(int64(len(claimed)))
+	return claimed, err
+}
+
+// counting lets a worker's store be counted.
+func counting(c *counted) func(*worker.Options) {
+	return func(o *worker.Options) {
+		c.Queue = o.Queue
+		o.Queue = c
+	}
+}
+
+// gateOf gives what the store says of a gate.
+func (g *gate) gateOf(name string) store.Gate {
+	g.t.Helper()
+	got, err := g.store.Gate(context.WithoutCancel(g.t.Context()), name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return got
+}
+
+// switched answers with a status that can be changed.
+type switched struct{ status atomic.Int64 }
+
+func (s *switched) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(int(s.status.Load()))
 }

@@ -37,6 +37,9 @@ func (w *Worker) Stop(ctx context.Context) error {
 		w.work.Wait()
 		close(idle)
 	}()
+	// A store that takes no writes now hardly will while the process ends: its settlements are given up before the attempts are.
+	waiting := time.AfterFunc(settleGrace, w.giveUp)
+	defer waiting.Stop()
 	drain, stop := draining(ctx)
 	defer stop()
 	select {
@@ -70,16 +73,17 @@ func (w *Worker) run(ctx context.Context) error {
 	for {
 		wait := w.o.Poll
 		due, err := w.o.Queue.Due(ctx)
+		w.passedBy()
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			w.o.Logger.WarnContext(ctx, "looking for due tasks", "error", err)
 		default:
-			if due.Next >= 0 {
-				wait = min(wait, due.Next)
+			n, next, err := w.pass(ctx, w.attempts, due)
+			if next >= 0 {
+				wait = min(wait, next)
 			}
-			n, err := w.pass(ctx, w.attempts, due)
 			if err != nil && ctx.Err() == nil {
 				w.o.Logger.WarnContext(ctx, "claiming tasks", "error", err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +22,10 @@ const (
 	CodeGone          = "destination_answered_gone" // 410
 	CodeDisabled      = "destination_disabled"
 	CodeNoDestination = "destination_missing"
+	CodeTooOld        = "too_old" // the destination's max_age has passed
 	CodeNoPipeline    = "pipeline_missing"
-	CodeRequest       = "request" // the request could not be made
+	CodeNoJob         = "job_missing" // the job of the replay that was to make the run
+	CodeRequest       = "request"     // the request could not be made
 	CodeLostLeases    = "lost_leases"
 	CodeInternal      = "internal"
 	CodeCorrupt       = "body_corrupt"
@@ -38,11 +41,22 @@ const storePause = 5 * time.Second
 
 const panicked = "the run ended in an internal error; the log has the stack"
 
-const bodyCorrupt = "the stored body no longer matches its checksum; nothing of it is sent"
+const bodyCorrupt = "the stored body no longer matches its checksum, or the record cannot be read; nothing of it is sent"
 
 // perform works on one claimed step task to its settlement.
-func (w *Worker) perform(ctx context.Context, c store.Claimed, disabled bool) {
-	j := &job{w: w, c: c, disabled: disabled}
+func (w *Worker) perform(ctx context.Context, c store.Claimed, s share) {
+	j := &job{w: w, c: c, share: s}
+	var leave func()
+	j.turnstile, leave = w.visit(c.Task.Run)
+	defer leave()
+	defer func() {
+		if len(j.attempts) == 0 {
+			w.unspent(s.gate)
+		}
+		if j.tripping {
+			w.tripped(s.gate)
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			w.o.Logger.ErrorContext(ctx, "a run panicked", "run", c.Task.Run.String(), "pipeline", c.Run.Pipeline, "path", c.Task.Path,
@@ -55,19 +69,27 @@ func (w *Worker) perform(ctx context.Context, c store.Claimed, disabled bool) {
 
 // job is one claimed step task being worked on.
 type job struct {
-	w        *Worker
-	c        store.Claimed
-	disabled bool
-	diagram  *pipeline.Diagram
-	payload  any
+	w         *Worker
+	c         store.Claimed
+	share     share // what it was claimed with
+	turnstile *turnstile
+	diagram   *pipeline.Diagram
+	payload   any
+	// sender and place are the run that published this one to a subscriber, and where its hook stands there; nil for all others.
+	sender   *run.Run
+	place    *pipeline.Place
 	scope    string        // what its hook belongs to
 	attempts []run.Attempt // made by this job
 	done     *run.Step     // that this job ended
 	notes    []string      // what was cut from the message
-	gate     *store.Gate   // to be written with the settlement
+	gate     *store.Gate   // to be written with the settlement, as are trip and events
+	trip     *store.Trip
+	tripping bool // the gate is held back until the trip is settled
+	events   []store.Arrival
 	in       time.Duration // where not 0, when the task is due that stands for the effect from now on
 	child    run.ID        // that the task's call goes on waiting for
 	handed   int           // how many bytes the step handed over
+	behind   string        // the disabled gate that it is parked behind: where that is no longer disabled, it is not
 }
 
 func (j *job) do(ctx context.Context) {
@@ -79,6 +101,9 @@ func (j *job) do(ctx context.Context) {
 		j.park(ctx, CodeCorrupt, bodyCorrupt)
 		return
 	}
+	j.turnstile.Lock()
+	j.turnstile.refresh(&j.c)
+	j.turnstile.Unlock()
 	d, err := j.w.o.World.Diagram(ctx, j.c.Run.Pipeline, j.c.Run.Revision)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -92,12 +117,17 @@ func (j *job) do(ctx context.Context) {
 		return
 	}
 	j.diagram = d
-	j.payload = pipeline.Decode(&j.c.Event)
+	if d.Sender() != nil && !j.stand(ctx) {
+		return
+	}
 	var effect pipeline.Effect
 	asked := false
-	if j.c.Task.Path != "" {
-		effect, asked = d.Effect(ctx, j.record(), j.c.Task.Path, j.w.now)
-	}
+	j.w.compute(j.share.gate, func() {
+		j.payload = pipeline.Decode(&j.c.Event)
+		if j.c.Task.Path != "" {
+			effect, asked = d.Effect(ctx, j.record(), j.c.Task.Path, j.w.now)
+		}
+	})
 	if ctx.Err() != nil {
 		j.release(ctx)
 		return
@@ -164,17 +194,25 @@ func (j *job) fail(ctx context.Context, e pipeline.Effect, kind, code, message s
 // again: what was done is never lost.
 func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
 	j.done = step
-	defer j.w.enter(j.c.Run.ID)()
+	j.turnstile.Lock()
+	defer j.turnstile.Unlock()
+	j.turnstile.refresh(&j.c)
 	for range maxFolds {
-		delta, more := j.delta(ctx, step, then)
-		results, err := j.w.settle(ctx, []store.Settlement{{
-			Held: j.c.Held(), Run: delta, NewRuns: more.runs, Events: more.events, Then: then, Gate: j.gate,
-		}})
+		var delta *store.RunDelta
+		var more consequences
+		j.w.compute(j.share.gate, func() { delta, more = j.delta(ctx, step, then) })
+		s := store.Settlement{
+			Held: j.c.Held(), Run: delta, NewRuns: more.runs, Events: slices.Concat(more.events, j.events), Then: then, Gate: j.gate, Trip: j.trip,
+			Barred: j.behind,
+		}
+		j.w.tellParked(ctx, &s, &j.c.Event, j.c.Run)
+		results, err := j.w.settle(ctx, []store.Settlement{s})
 		switch {
 		case err != nil:
 			j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
 			return
 		case results[0] == nil:
+			j.turnstile.settled(&j.c, delta)
 			j.tellGate(ctx)
 			j.told(ctx, delta, more)
 			return
@@ -185,11 +223,16 @@ func (j *job) settle(ctx context.Context, step *run.Step, then store.Then) {
 			j.w.o.Logger.ErrorContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", results[0])
 			return
 		}
-		record, err := j.w.o.Queue.Run(context.WithoutCancel(ctx), j.c.Run.ID)
+		if j.behind != "" && j.enabled(ctx) {
+			j.release(ctx)
+			return
+		}
+		record, err := j.w.record(ctx, j.c.Run.ID)
 		if err != nil {
 			j.w.o.Logger.WarnContext(ctx, "reading a run that moved", "run", j.c.Run.ID.String(), "error", err)
 			return
 		}
+		j.turnstile.forget()
 		*j.c.Run, j.c.Steps = record.Run, record.Steps
 	}
 	j.w.o.Logger.ErrorContext(ctx, "a run moved too often to be settled", "run", j.c.Run.ID.String(), "step", j.c.Task.Path)
@@ -219,6 +262,9 @@ func (j *job) delta(ctx context.Context, step *run.Step, then store.Then) (*stor
 	u := j.w.unfold(ctx, j.diagram, rec, o)
 	delta.Steps = append(delta.Steps, u.Steps...)
 	delta.State, delta.Outcome, delta.Reason, delta.Message = u.State, u.Outcome, u.Reason, u.Message
+	if delta.State == run.Parked {
+		delta.Destination = j.culprit(rec, u.Steps)
+	}
 	delta.Tasks = u.tasks
 	for i := range delta.Tasks {
 		if t := &delta.Tasks[i]; j.in > 0 && t.Path == j.c.Task.Path && t.Kind == j.c.Task.Kind {
@@ -229,7 +275,17 @@ func (j *job) delta(ctx context.Context, step *run.Step, then store.Then) (*stor
 }
 
 func (j *job) record() pipeline.Record {
-	return pipeline.Record{Event: &j.c.Event, Payload: j.payload, Run: j.c.Run, Steps: j.c.Steps}
+	return pipeline.Record{Event: &j.c.Event, Payload: j.payload, Run: j.c.Run, Steps: j.c.Steps, Place: j.place, Turns: len(j.w.ordered(j.diagram)) > 0}
+}
+
+// culprit gives the gate of the hook whose failure parks the run, "" where it was no hook.
+func (j *job) culprit(rec pipeline.Record, more []run.Step) string {
+	rec.Steps = slices.Concat(rec.Steps, more)
+	path, gate := j.diagram.Culprit(rec)
+	if path != "" && path == j.c.Task.Path {
+		return j.c.Task.Gate
+	}
+	return gate
 }
 
 // fit gives a step as the run has room for it. A delivery has succeeded all the same where its answer cannot be kept.
@@ -269,35 +325,30 @@ func (j *job) park(ctx context.Context, reason, message string) {
 	if j.done != nil { // what follows from it is not known, but a retry need not do it again
 		delta.Steps = []run.Step{*j.done}
 	}
+	if reason == CodeLostLeases && !strings.HasPrefix(j.c.Task.Gate, "@") {
+		delta.Destination = j.c.Task.Gate
+	}
 	for range maxFolds {
-		results, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Run: delta}})
+		s := store.Settlement{Held: j.c.Held(), Run: delta, Events: slices.Clone(j.events), Gate: j.gate, Trip: j.trip}
+		j.w.tellParked(ctx, &s, &j.c.Event, j.c.Run)
+		results, err := j.w.settle(ctx, []store.Settlement{s})
 		if err != nil {
 			j.w.o.Logger.WarnContext(ctx, "parking a run", "run", j.c.Run.ID.String(), "error", err)
 			return
 		}
 		if results[0] == nil {
+			j.tellGate(ctx)
 			j.told(ctx, delta, consequences{})
 			return
 		}
 		if !errors.Is(results[0], store.ErrMoved) {
 			return
 		}
-		record, err := j.w.o.Queue.Run(context.WithoutCancel(ctx), j.c.Run.ID)
+		record, err := j.w.record(ctx, j.c.Run.ID)
 		if err != nil {
 			return
 		}
 		delta.Version = record.Run.Version
-	}
-}
-
-// tellGate logs that a destination was disabled or opened again.
-func (j *job) tellGate(ctx context.Context) {
-	switch {
-	case j.gate == nil:
-	case j.gate.State == store.GateDisabled:
-		j.w.o.Logger.ErrorContext(ctx, "destination disabled", "destination", j.gate.Name, "reason", j.gate.Reason)
-	default:
-		j.w.o.Logger.InfoContext(ctx, "destination open again", "destination", j.gate.Name)
 	}
 }
 
@@ -338,21 +389,4 @@ func (j *job) back(ctx context.Context, then store.Then) {
 	if _, err := j.w.settle(ctx, []store.Settlement{{Held: j.c.Held(), Then: then}}); err != nil {
 		j.w.o.Logger.WarnContext(ctx, "settling a step", "run", j.c.Run.ID.String(), "step", j.c.Task.Path, "error", err)
 	}
-}
-
-// release gives tasks back as they were; where that fails their leases run out.
-func (w *Worker) release(ctx context.Context, held []store.Held) {
-	if len(held) == 0 {
-		return
-	}
-	if err := w.o.Queue.Release(context.WithoutCancel(ctx), held); err != nil {
-		w.o.Logger.WarnContext(ctx, "giving tasks back", "count", len(held), "error", err)
-	}
-}
-
-// settle calls the store even while the work's context is being cancelled: what was done must be written.
-func (w *Worker) settle(ctx context.Context, settlements []store.Settlement) ([]error, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.o.Lease)
-	defer cancel()
-	return w.o.Queue.Settle(ctx, settlements)
 }

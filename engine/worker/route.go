@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
@@ -82,7 +83,8 @@ func (w *Worker) route(ctx context.Context, tasks []store.Claimed, before []chan
 type routingBatch struct {
 	budget  *pipeline.Slice
 	waiting func() (groups, error)
-	before  []chan struct{} // batches that were claimed earlier, until they are settled
+	before  []chan struct{}      // batches that were claimed earlier, until they are settled
+	jobs    map[string]store.Job // of replays, the zero one where there is none
 	// all, settlements and bytes are what is yet to be settled.
 	all         []routing
 	settlements []store.Settlement
@@ -152,13 +154,18 @@ func isLive(c run.Cause) bool { return c.Kind == "" || c.Kind == run.Live }
 func (w *Worker) routed(ctx context.Context, r *routing, b *routingBatch) bool {
 	started, c, s := w.now(), r.c, &r.settlement
 	s.Routed = true
+	starting, err := w.beginnings(ctx, c, b)
+	if err != nil {
+		return w.routedLater(ctx, r, err)
+	}
+	defer func() { w.tellParked(ctx, s, &c.Event, nil) }()
 	switch {
 	case c.Task.Lost >= run.MaxLost:
-		s.NewRuns = w.parked(ctx, c, CodeLostLeases, fmt.Sprintf("routing the event was cut short %d times in a row", c.Task.Lost))
+		s.NewRuns = w.parked(starting, c, CodeLostLeases, fmt.Sprintf("routing the event was cut short %d times in a row", c.Task.Lost))
 		r.told = parkedTellings(s.NewRuns)
 		return true
 	case c.Corrupt:
-		s.NewRuns = w.parked(ctx, c, CodeCorrupt, bodyCorrupt)
+		s.NewRuns = w.parked(starting, c, CodeCorrupt, bodyCorrupt)
 		r.told = parkedTellings(s.NewRuns)
 		return true
 	}
@@ -171,9 +178,14 @@ func (w *Worker) routed(ctx context.Context, r *routing, b *routingBatch) bool {
 		lane = run.LaneReplay
 	}
 	slice := b.budget.Part(routeTime, foldBytes)
-	for _, d := range w.starting(ctx, c) {
-		begun := w.rootOf(d, c)
-		nr, more := w.newRun(ctx, d, &begun, pipeline.Record{Event: &c.Event, Payload: value(), Slice: slice}, lane, 0)
+	for _, b := range starting {
+		if b.diagram == nil {
+			gone := w.withoutPipeline(b, c)
+			s.NewRuns, r.told = append(s.NewRuns, gone), append(r.told, telling{run: gone.Run})
+			continue
+		}
+		begun := w.rootOf(b.diagram, c)
+		nr, more := w.newRun(ctx, b.diagram, &begun, pipeline.Record{Event: &c.Event, Payload: value(), Slice: slice}, lane, 0, false)
 		s.NewRuns = append(append(s.NewRuns, nr), more.runs...)
 		s.Events = append(s.Events, more.events...)
 		r.told = append(r.told, more.told...)
@@ -183,14 +195,8 @@ func (w *Worker) routed(ctx context.Context, r *routing, b *routingBatch) bool {
 	}
 	if isLive(c.Task.Cause) && c.Event.Source != event.Manual {
 		all, err := b.waiting()
-		if err != nil {
-			if ctx.Err() != nil {
-				return false
-			}
-			// Whoever waits for this event must not miss it: it is routed when the store can be read again.
-			w.o.Logger.WarnContext(ctx, "an event is routed later", "event", c.Event.ID.String(), "error", err)
-			*s, r.told = store.Settlement{Held: c.Held(), Then: store.Then{Again: true, In: storePause}}, nil
-			return true
+		if err != nil { // whoever waits for this event must not miss it
+			return w.routedLater(ctx, r, err)
 		}
 		s.Wakes = w.wakes(ctx, all, &c.Event, value)
 		if ctx.Err() != nil {
@@ -198,6 +204,16 @@ func (w *Worker) routed(ctx context.Context, r *routing, b *routingBatch) bool {
 		}
 	}
 	w.o.Observer.Routed(c.Event.Provider, w.now().Sub(started))
+	return true
+}
+
+// routedLater leaves an event to be routed when the store can be read again; false where the work was cut short.
+func (w *Worker) routedLater(ctx context.Context, r *routing, why error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	w.o.Logger.WarnContext(ctx, "an event is routed later", "event", r.c.Event.ID.String(), "error", why)
+	r.settlement, r.told = store.Settlement{Held: r.c.Held(), Then: store.Then{Again: true, In: storePause}}, nil
 	return true
 }
 
@@ -225,9 +241,7 @@ func (w *Worker) rootOf(d *pipeline.Diagram, c *store.Claimed) run.Run {
 		cause = run.Cause{Kind: run.Manual}
 	}
 	r := w.blank(d, &c.Event, cause)
-	if c.Event.Source == event.Manual {
-		r.Input = c.Event.Body
-	}
+	r.Input = inputOf(&c.Event)
 	return r
 }
 
@@ -238,10 +252,11 @@ func (w *Worker) blank(d *pipeline.Diagram, ev *event.Event, cause run.Cause) ru
 	}
 }
 
-// newRun begins one run and does all that needs no effect, as far as the record's slice goes; a pipeline with limits gets its first steps only, until the run has its turn.
-// A panic parks the run alone.
+// newRun begins one run and does all that needs no effect, as far as the record's slice goes. A run that may have to wait for its turn, by
+// limits or for an ordered destination, gets its first steps only. One that somebody waits for takes no lane, and no turn of its own order
+// where there are lanes: whoever waits has them, and those who are before it in its order may be waiting for them. A panic parks the run alone.
 func (w *Worker) newRun(
-	ctx context.Context, d *pipeline.Diagram, r *run.Run, rec pipeline.Record, lane run.Lane, nested int,
+	ctx context.Context, d *pipeline.Diagram, r *run.Run, rec pipeline.Record, lane run.Lane, nested int, awaited bool,
 ) (out store.NewRun, more consequences) {
 	out.Run = *r
 	defer func() {
@@ -253,7 +268,13 @@ func (w *Worker) newRun(
 		}
 	}()
 	limits, limited := d.Limits()
-	if (nested > maxNested || rec.Slice.Late(lateBy)) && !limited && !d.Ordered() {
+	ordered := w.ordered(d)
+	inLane := awaited && len(ordered) > 0
+	if awaited {
+		ordered = nil
+	}
+	rec.Turns = len(ordered) > 0
+	if (nested > maxNested || rec.Slice.Late(lateBy)) && !limited && !d.Ordered() && !rec.Turns {
 		out.Tasks = []store.NewTask{startTask(d.Name, lane)}
 		return out, consequences{told: []telling{w.tellingOf(d, &out)}}
 	}
@@ -261,7 +282,10 @@ func (w *Worker) newRun(
 	progress, begins := d.Begin(ctx, rec, w.now)
 	if begins {
 		rec.Steps = progress.Steps
-		w.limit(ctx, d, limits, rec, &out)
+		w.limit(ctx, d, limits, ordered, rec, &out)
+		if inLane {
+			out.Holds = slices.DeleteFunc(out.Holds, func(h store.Hold) bool { return h.Order })
+		}
 		out.Steps = progress.Steps
 		if out.Run.State == run.Open {
 			out.Tasks = []store.NewTask{startTask(d.Name, lane)}
@@ -271,25 +295,39 @@ func (w *Worker) newRun(
 	u := w.unfold(ctx, d, rec, unfolding{lane: lane, first: &progress, nested: nested})
 	out.Steps, out.Tasks = u.Steps, u.tasks
 	out.Run.State, out.Run.Outcome, out.Run.Reason, out.Run.Message = u.State, u.Outcome, u.Reason, u.Message
+	if out.Run.State == run.Parked {
+		_, out.Run.Destination = d.Culprit(pipeline.Record{Steps: out.Steps})
+	}
 	own := w.tellingOf(d, &out)
 	own.measures, own.reply = u.measures, u.reply
 	return out, consequences{runs: u.runs, events: u.events, told: append([]telling{own}, u.told...)}
 }
 
-// limit says what must let a run begin.
-func (w *Worker) limit(ctx context.Context, d *pipeline.Diagram, limits pipeline.Limits, rec pipeline.Record, out *store.NewRun) {
+// limit says what must let a run begin: the turns of its own pipeline first, then the lanes of ordered destinations, which it shares with
+// other pipelines. With `overflow: drop` a run does not happen that would have to wait for any of them.
+func (w *Worker) limit(
+	ctx context.Context, d *pipeline.Diagram, limits pipeline.Limits, destinations map[string]*destination.Ordering, rec pipeline.Record, out *store.NewRun,
+) {
 	key, ordered, err := d.OrderKey(ctx, rec)
 	if err != nil {
 		out.Run.State, out.Run.Reason, out.Run.Message = run.Parked, pipeline.CodeExpression, "order_by: "+err.Error()
+		return
+	}
+	lanes, err := d.Lanes(ctx, rec, destinations)
+	if err != nil {
+		out.Run.State, out.Run.Reason, out.Run.Message = run.Parked, pipeline.CodeExpression, err.Error()
 		return
 	}
 	if limits.Runs > 0 {
 		out.Quota = &store.Quota{Key: d.Name, Max: limits.Runs, Per: limits.Per}
 	}
 	if ordered {
-		out.Holds = append(out.Holds, store.Hold{Key: key, Max: 1})
+		out.Holds = append(out.Holds, store.Hold{Key: key, Max: 1, Order: true})
 	}
-	if limits.Concurrency > 0 {
+	for _, lane := range lanes {
+		out.Holds = append(out.Holds, store.Hold{Key: lane.Key, Max: 1, Order: true, Keep: lane.Keep})
+	}
+	if limits.Concurrency > 0 { // last: a run that waits for its place in an order takes up no slot
 		out.Holds = append(out.Holds, store.Hold{Key: "slots:" + d.Name, Max: limits.Concurrency})
 	}
 	out.Drop = limits.Drop
@@ -297,10 +335,14 @@ func (w *Worker) limit(ctx context.Context, d *pipeline.Diagram, limits pipeline
 
 // parked gives the parked runs of an event of which nothing may be evaluated: routing it may be what kills the process, or its body
 // is not what was received.
-func (w *Worker) parked(ctx context.Context, c *store.Claimed, reason, message string) []store.NewRun {
+func (w *Worker) parked(starting []beginning, c *store.Claimed, reason, message string) []store.NewRun {
 	var out []store.NewRun
-	for _, d := range w.starting(ctx, c) {
-		r := w.rootOf(d, c)
+	for _, b := range starting {
+		if b.diagram == nil {
+			out = append(out, w.withoutPipeline(b, c))
+			continue
+		}
+		r := w.rootOf(b.diagram, c)
 		r.State, r.Reason, r.Message = run.Parked, reason, message
 		out = append(out, store.NewRun{Run: r})
 	}

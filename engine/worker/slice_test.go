@@ -245,7 +245,7 @@ func TestARetriedCallWaitsAgainForTheRunThatGoesOn(t *testing.T) {
 	g.is(rec, run.Parked, pipeline.CodeTimeout)
 	again := func(request string) {
 		t.Helper()
-		if err := g.store.Retry(t.Context(), request, rec.Run.ID, ""); err != nil {
+		if err := g.store.Retry(t.Context(), store.RetryAsk{Request: request, Run: rec.Run.ID}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -221,7 +221,8 @@ func TestAReplyIsGivenToTheOpenRequest(t *testing.T) {
 		t.Errorf("of a filtered run the desk was told %q", got)
 	}
 	seen.told = nil
-	if _, err := g.store.Replay(t.Context(), "again", []event.ID{id}); err != nil {
+	g.job(store.Job{ID: "again"})
+	if _, err := g.store.Replay(t.Context(), store.ReplayAsk{Request: "again", Events: []event.ID{id}}); err != nil {
 		t.Fatal(err)
 	}
 	g.finish()
@@ -305,7 +306,8 @@ nodes:
 	bad := g.manual("flow", `{}`)
 	g.turn()
 	g.wants(bad, run.Parked, "missing_input")
-	if _, err := g.store.Replay(t.Context(), "again", []event.ID{bad}); err != nil {
+	g.job(store.Job{ID: "again"})
+	if _, err := g.store.Replay(t.Context(), store.ReplayAsk{Request: "again", Events: []event.ID{bad}}); err != nil {
 		t.Fatal(err)
 	}
 	g.turn()

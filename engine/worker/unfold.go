@@ -19,6 +19,10 @@ import (
 // its count closes. Who steps time need not go there.
 const Never = 100 * 365 * 24 * time.Hour
 
+// lookEvery is how often a run is looked at that waits for something without any bound in time: where its pipeline is not there any more,
+// it is parked.
+const lookEvery = 24 * time.Hour
+
 // emissionWindow is how long an emitted event counts as seen: longer than the work on one settlement can possibly be repeated.
 const emissionWindow = 72 * time.Hour
 
@@ -100,6 +104,8 @@ func (w *Worker) unfold(ctx context.Context, d *pipeline.Diagram, rec pipeline.R
 		}
 		if u.More {
 			u.tasks = append(u.tasks, startTask(d.Name, o.lane))
+		} else if w.o.Player == nil && slices.ContainsFunc(p.Effects, endless) {
+			u.tasks = append(u.tasks, store.NewTask{Kind: run.TaskTimer, Gate: pipelineGate(d.Name), Lane: o.lane, In: lookEvery})
 		}
 		if len(over) == 0 || u.More {
 			return u
@@ -111,8 +117,19 @@ func (w *Worker) unfold(ctx context.Context, d *pipeline.Diagram, rec pipeline.R
 // growing says whether asking for an effect stores more than its task.
 func growing(e pipeline.Effect) bool {
 	switch e.Ask.(type) {
-	case node.Call, node.Batch:
+	case node.Call, node.Batch, node.Publish:
 		return true
+	}
+	return false
+}
+
+// endless says that what stands for an effect may be due never.
+func endless(e pipeline.Effect) bool {
+	switch ask := e.Ask.(type) {
+	case node.Call:
+		return e.Timeout <= 0 && !ask.Detach
+	case node.Batch:
+		return ask.After <= 0
 	}
 	return false
 }
@@ -161,6 +178,9 @@ func (w *Worker) ask(
 		if task.In, task.Gather, err = gather(d.Name, e.Path, ask); err == nil {
 			err = room(rec, task.Gather.Item)
 		}
+	case node.Publish:
+		step := w.publish(ctx, d, rec, e, ask, o, c)
+		return task, &step
 	case node.Call:
 		return w.call(ctx, d, rec, e, ask, task, o, c, called)
 	default:

@@ -175,7 +175,8 @@ func TestAReplayWakesNobody(t *testing.T) {
 	g.clock.advance(time.Second)
 	id := g.event(`{"id": 7}`)
 	g.turn()
-	if _, err := g.store.Replay(t.Context(), "again", []event.ID{early}); err != nil {
+	g.job(store.Job{ID: "again"})
+	if _, err := g.store.Replay(t.Context(), store.ReplayAsk{Request: "again", Events: []event.ID{early}}); err != nil {
 		t.Fatal(err)
 	}
 	g.turn()
@@ -377,3 +378,20 @@ func TestAMatchThatPanicsKeepsNoEventFromOthers(t *testing.T) {
 type panicky struct{ node.Awaiter }
 
 func (panicky) Match(context.Context, *script.Env) (string, bool, error) { panic("boom") }
+
+func TestAWaitFindsItsEventAmongThousandsThatCameWhileNobodyWorked(t *testing.T) {
+	t.Parallel()
+	g := openAll(t, approving, nil)
+	id := g.event(`{"id": 7}`)
+	g.clock.advance(time.Second)
+	g.named("order.approved", `{"order": 7, "by": "ann"}`)
+	for range 3 { // more than are looked at in a page, and routed before the run comes to wait
+		g.clock.advance(time.Second)
+		for range 700 {
+			g.named("order.approved", `{"order": 8, "by": "bob"}`)
+		}
+	}
+	g.clock.advance(time.Second)
+	g.turn()
+	g.output(g.of(id, "flow"), "Good", `["triggered","order.approved","ann"]`)
+}

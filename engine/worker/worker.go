@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/headgate/headgate/engine/destination"
@@ -53,7 +54,10 @@ type Player interface {
 type Attempt struct {
 	Run            run.ID
 	Pipeline, Path string
-	Round, N       int
+	// Published is, of a run to a subscriber, the path of the hook that published it and the subscription: "Each[3]/Tell[sub_1]"; Pipeline
+	// and Path are those of the run itself. "" for all others.
+	Published string
+	Round, N  int
 	// Left is what is left of the node's own timeout; 0 where it has none.
 	Left time.Duration
 }
@@ -70,6 +74,9 @@ type Queue interface {
 	Events(ctx context.Context, q store.EventQuery) (store.EventPage, error)
 	Event(ctx context.Context, id event.ID) (event.Event, error)
 	Body(ctx context.Context, id event.ID) ([]byte, error)
+	Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error)
+	Gate(ctx context.Context, name string) (store.Gate, error)
+	Job(ctx context.Context, id string) (store.Job, error)
 	Changed() <-chan struct{}
 }
 
@@ -99,6 +106,7 @@ type Options struct {
 	Observer  Observer // may be nil
 	Replies   Replies  // may be nil
 	Checker   Checker  // may be nil
+	Audience  Audience // may be nil: nobody
 	// Now is the clock that times steps; time.Now where nil.
 	Now func() time.Time
 	// Lease is how long a claim lasts before it must be renewed; default 60 s, twice the longest default attempt.
@@ -113,9 +121,12 @@ const (
 	routeBatch = 128
 	// routeBatches may be under way at once: one that computes while one waits for its commit.
 	routeBatches = 2
+	// computingSlots bounds the tasks of one pipeline that stand before no destination. Most of the time they wait for their commits, which
+	// are shared: a few slots would make thousands of timeouts that end at once wait for one commit after the other.
+	computingSlots = 64
 	// defaultSlots bounds the attempts at one gate where the destination says nothing else.
 	defaultSlots = 10
-	// maxInFlight bounds all attempts together, so that memory is bounded whatever the count of destinations.
+	// maxInFlight bounds all attempts together, and all other tasks, so that memory is bounded whatever the count of destinations.
 	maxInFlight = 1024
 	// routeTime is how long the nodes of one event are worked on while it is routed, and batchTime those of all events of a batch: nearly
 	// all are through by then, and whoever is not goes on in a task at the gate of its own pipeline, beside all others. Entries are looked
@@ -132,6 +143,9 @@ const (
 	// much those of a batch may together. Beside what is stored, twice as much may be under way as text and as values.
 	foldBytes  = 2 << 20
 	batchBytes = 8 << 20
+	// maxClaimsFailed claims may fail in a pass before the others are left for the next one: what one gate has may be unreadable, but that
+	// of several rarely is.
+	maxClaimsFailed = 8
 	// maxFolds bounds how often one settlement is worked out again because its run moved.
 	maxFolds = 16
 )
@@ -145,19 +159,33 @@ type Worker struct {
 	// attempts is the context of all work; it outlives the pump until the drain is over.
 	attempts context.Context
 	cancel   context.CancelCauseFunc
+	// waits is the context of what waits for the store to take writes again; it ends when giveUp is called, or with attempts.
+	waits  context.Context
+	giveUp context.CancelFunc
+	// settled counts the settlements that the store has taken.
+	settled atomic.Int64
 
-	mu       sync.Mutex
-	inFlight map[string]int // by gate
-	total    int
-	ahead    map[string]*turns // by gate: whose turn it is
-	lastGate string            // that was given a slot
-	routing  []chan struct{}   // for each batch that is being routed, in the order claimed; closed when it is settled
-	held     map[int64]store.Held
-	settling map[run.ID]*turnstile
-	passed   map[string]bool         // groups of waits that were told of as passed over
-	metrics  map[string]*node.Metric // by name, as a run of a live revision described them last
-	wake     chan struct{}
-	work     sync.WaitGroup
+	mu        sync.Mutex
+	inFlight  map[string]int     // by gate
+	total     int                // attempts
+	computed  int                // tasks that stand before no destination
+	ahead     map[string]*turns  // by gate: whose turn it is
+	lastGate  string             // that was given a slot
+	healths   map[string]*health // by gate
+	sweepAt   int                // how many healths there are when those of quiet gates are forgotten next
+	reaches   map[*pipeline.Diagram]reach
+	wary      map[string]bool // by gate: its tasks are worked on one at a time, for one of them may have killed the process; see apart
+	routing   []chan struct{} // for each batch that is being routed, in the order claimed; closed when it is settled
+	held      map[int64]store.Held
+	settling  map[run.ID]*turnstile
+	computing map[string]chan struct{} // by gate: how many of its tasks compute at once
+	passed    map[string]bool          // groups of waits that were told of as passed over
+	metrics   map[string]*node.Metric  // by name, as a run of a live revision described them last
+	targets   targets                  // of hooks to subscribers
+	wake      chan struct{}
+	work      sync.WaitGroup
+	// lastPass is when the pump last came by the queue; nil before that.
+	lastPass atomic.Pointer[time.Time]
 }
 
 // New checks the options; the error names the field that is missing.
@@ -187,11 +215,15 @@ func New(o Options) (*Worker, error) {
 	if o.Replies == nil {
 		o.Replies = unasked{}
 	}
+	if o.Audience == nil {
+		o.Audience = nobody{}
+	}
 	w := &Worker{
-		o: o, now: o.Now, inFlight: map[string]int{}, ahead: map[string]*turns{}, held: map[int64]store.Held{},
-		settling: map[run.ID]*turnstile{}, passed: map[string]bool{}, metrics: map[string]*node.Metric{}, wake: make(chan struct{}, 1),
+		o: o, now: o.Now, inFlight: map[string]int{}, ahead: map[string]*turns{}, healths: map[string]*health{}, wary: map[string]bool{}, reaches: map[*pipeline.Diagram]reach{}, held: map[int64]store.Held{},
+		settling: map[run.ID]*turnstile{}, computing: map[string]chan struct{}{}, passed: map[string]bool{}, metrics: map[string]*node.Metric{}, wake: make(chan struct{}, 1),
 	}
 	w.attempts, w.cancel = context.WithCancelCause(context.Background())
+	w.waits, w.giveUp = context.WithCancel(w.attempts)
 	w.pump, w.beat = service.NewLoop(w.run), service.NewLoop(w.renew)
 	return w, nil
 }
@@ -229,20 +261,29 @@ func (w *Worker) Step(ctx context.Context) (claimed int, next time.Duration, err
 	if err != nil {
 		return 0, 0, fmt.Errorf("asking what is due: %w", err)
 	}
-	if len(due.Work) > 0 {
-		claimed, err = w.pass(ctx, ctx, due)
+	claimed, next, err = w.pass(ctx, ctx, due)
+	return claimed, next, err
+}
+
+// sooner gives the shorter of two times, of which a negative one is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a < 0 || b >= 0 && b < a {
+		return b
 	}
-	return claimed, due.Next, err
+	return a
 }
 
 // Ended gives the channel that receives when work has ended since it was last received from.
 func (w *Worker) Ended() <-chan struct{} { return w.wake }
 
-// pass claims from each gate and lane what fits and starts the work; it gives how many tasks it claimed. Tasks are worked on under
-// the second context, which outlives a stop of the loop until the drain is over.
-func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
-	claimed := 0
-	for _, share := range w.shares(due.Work) {
+// pass claims from each gate and lane what fits and starts the work; it gives how many tasks it claimed, and how long until there may be
+// more, negative where nothing says when. Tasks are worked on under the second context, which outlives a stop of the loop until the
+// drain is over.
+func (w *Worker) pass(ctx, work context.Context, due store.Due) (claimed int, next time.Duration, err error) {
+	shares, wait := w.shares(due.Work)
+	next = sooner(due.Next, wait)
+	var failed []error
+	for _, share := range shares {
 		before, settled := []chan struct{}(nil), func() {}
 		if share.gate == run.RouteGate {
 			before, settled = w.line() // before the claim: at no time is an event neither due, nor in line, nor routed
@@ -250,7 +291,11 @@ func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 		tasks, err := w.claim(ctx, store.Claim{Gate: share.gate, Lane: share.lane, Max: share.max, Lease: w.o.Lease})
 		if err != nil {
 			settled()
-			return claimed, fmt.Errorf("claiming from gate %q: %w", share.gate, err)
+			failed = append(failed, fmt.Errorf("claiming from gate %q: %w", share.gate, err))
+			if len(failed) >= maxClaimsFailed || ctx.Err() != nil {
+				break // it is the store, not one gate
+			}
+			continue
 		}
 		if len(tasks) == 0 {
 			settled()
@@ -258,25 +303,30 @@ func (w *Worker) pass(ctx, work context.Context, due store.Due) (int, error) {
 		}
 		claimed += len(tasks)
 		w.hold(tasks)
+		tasks, rest := w.apart(share.gate, tasks)
+		alone := w.giveBack(work, share.gate, rest)
 		if share.gate == run.RouteGate {
 			w.begin(share.gate, 1)
 			w.work.Go(func() {
 				defer w.end(share.gate, 1, tasks...)
 				defer settled()
+				<-alone
 				w.route(work, tasks, before)
 			})
 			continue
 		}
 		w.begin(share.gate, len(tasks))
 		w.charge(share.gate, share.lane, len(tasks))
+		w.spend(share.gate, len(tasks))
 		for _, task := range tasks {
 			w.work.Go(func() {
 				defer w.end(share.gate, 1, task)
-				w.perform(work, task, share.disabled)
+				<-alone
+				w.perform(work, task, share)
 			})
 		}
 	}
-	return claimed, nil
+	return claimed, next, errors.Join(failed...)
 }
 
 // claim asks the store even while we are being stopped: a claim that is cut off may have been made, and would count as lost.
@@ -302,12 +352,21 @@ func (w *Worker) begin(gate string, n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inFlight[gate] += n
-	w.total += n
+	w.count(gate, n)
+}
+
+// count counts tasks under way. w.mu is held.
+func (w *Worker) count(gate string, n int) {
+	if computes(gate) {
+		w.computed += n
+	} else {
+		w.total += n
+	}
 }
 
 func (w *Worker) end(gate string, n int, tasks ...store.Claimed) {
 	w.mu.Lock()
-	w.total -= n
+	w.count(gate, -n)
 	if w.inFlight[gate] -= n; w.inFlight[gate] <= 0 {
 		delete(w.inFlight, gate)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/engine/node"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/snapshot"
+	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/engine/worker"
 )
 
@@ -248,7 +249,7 @@ nodes: [{label: In, type: receive, props: {provider: acme}}]
 	if len(later.Attempts) != 1 || stepOf(t, later, "Tell").State != run.StepDone {
 		t.Errorf("what was done before the panic is recorded as %+v, %+v", later.Attempts, later.Steps)
 	}
-	if err := g.store.Retry(t.Context(), "r1", later.Run.ID, ""); err != nil {
+	if err := g.store.Retry(t.Context(), store.RetryAsk{Request: "r1", Run: later.Run.ID}); err != nil {
 		t.Fatal(err)
 	}
 	g.finish()

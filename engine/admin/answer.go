@@ -87,9 +87,11 @@ func sortError(err error) *problem {
 	case errors.Is(err, store.ErrNotFound):
 		return refuse(http.StatusNotFound, "not_found", "there is no such record; it may have been pruned")
 	case errors.Is(err, store.ErrWrongState):
-		return refuse(http.StatusConflict, "wrong_state", "the run is not in a state that allows this: only parked runs can be retried")
+		return refuse(http.StatusConflict, "wrong_state", "it is not in a state that allows this: only parked runs can be retried or dropped, and a job that is done stays so")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrBehind):
 		return refuse(http.StatusServiceUnavailable, "store_unavailable", "the store cannot answer now")
+	case errors.Is(err, store.ErrBodyDropped):
+		return refuse(http.StatusGone, "body_dropped", "the event's body was dropped by retention: it can neither be shown nor replayed")
 	case errors.Is(err, store.ErrCorrupt):
 		return refuse(http.StatusInternalServerError, "body_corrupt", "the stored body does not match its checksum")
 	case errors.Is(err, ErrHeld):

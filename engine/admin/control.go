@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/store"
 )
 
 // healthz is for whoever restarts the process: it says nothing of dependencies, which a restart would not mend.
@@ -49,8 +51,32 @@ func (a *api) prometheus(w http.ResponseWriter, r *http.Request) error {
 func (a *api) status(w http.ResponseWriter, r *http.Request) error {
 	s := a.gateway.Status(r.Context())
 	s.Gone = a.gone(s.Ledger)
+	a.sum(r.Context(), &s)
 	answer(w, a.log, http.StatusOK, s)
 	return nil
+}
+
+// sum adds to a status what is worth a look: it leaves out what the store cannot tell now.
+func (a *api) sum(ctx context.Context, s *Status) {
+	account := LedgerDocument(s.Ledger)
+	s.Balanced, s.Parked, s.Unsigned, s.Gates = account.Balanced, account.Total.Parked, []string{}, []store.GateView{}
+	if a.folder != nil && a.folder.Current() != nil {
+		for _, p := range a.folder.Current().Providers() {
+			if p.Unsigned() {
+				s.Unsigned = append(s.Unsigned, p.Name())
+			}
+		}
+	}
+	if gates, err := a.reader.Gates(ctx); err == nil {
+		for _, g := range gates {
+			if g.State != store.GateOpen || g.Breaker.State != store.BreakerClosed {
+				s.Gates = append(s.Gates, g)
+			}
+		}
+	}
+	if jobs, err := a.reader.JobCounts(ctx); err == nil {
+		s.Jobs = jobs[store.JobRunning]
+	}
 }
 
 // Reloaded is what POST /api/v1/reload answers when the manifests were taken, or were the same.
@@ -79,6 +105,7 @@ func (a *api) reload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	a.note(r, actionReload, "manifests", report)
 	answer(w, a.log, http.StatusOK, Reloaded{Report: report, Findings: Findings(findings)})
 	return nil
 }

@@ -34,7 +34,7 @@ type RejectionPage struct {
 func (a *api) rejections(w http.ResponseWriter, r *http.Request) error {
 	q := readQuery(r, "provider", "code", "request", "since", "limit", "cursor")
 	ask := store.RejectionQuery{
-		Provider: q.text("provider"), Code: q.text("code"), Request: q.text("request"), Since: q.since(a.now()), Limit: q.limit(),
+		Provider: q.text("provider"), Code: q.text("code"), Request: q.text("request"), Since: q.time("since", a.now()), Limit: q.limit(),
 		Cursor: q.text("cursor"),
 	}
 	if err := q.err(); err != nil {

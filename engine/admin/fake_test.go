@@ -17,9 +17,11 @@ import (
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/job"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/secret"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/store/memory"
 	"github.com/headgate/headgate/engine/vault"
 )
 
@@ -28,8 +30,10 @@ const token = "headgate_0123456789abcdef"
 // instant is the clock of every test here.
 func instant() time.Time { return time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC) }
 
-// records is a reader over a few records.
+// records is a reader over a few records; what it does not have itself is an empty store's.
 type records struct {
+	*memory.Store
+
 	mu      sync.Mutex
 	all     []event.Event
 	bodies  map[event.ID][]byte
@@ -114,19 +118,28 @@ func (f *records) Runs(_ context.Context, q store.RunQuery) (store.RunPage, erro
 	return page, f.fail
 }
 
-func (f *records) Retry(_ context.Context, request string, id run.ID, revision string) error {
+func (f *records) Retry(_ context.Context, ask store.RetryAsk) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !slices.Contains(f.retried, request) {
-		f.retried = append(f.retried, request)
+	if !slices.Contains(f.retried, ask.Request) {
+		f.retried = append(f.retried, ask.Request)
 	}
 	for _, r := range f.runs {
-		if r.Run.ID == id && r.Run.State != run.Parked {
+		if r.Run.ID == ask.Run && r.Run.State != run.Parked {
 			return store.ErrWrongState
 		}
 	}
 	return f.fail
 }
+
+// nothing is a folder without pipelines.
+type nothing struct{}
+
+func (nothing) Starting(string, string) []string { return nil }
+
+func (nothing) Revision(string) (string, bool) { return "", false }
+
+func (nothing) Order(context.Context, string, string) func(a, b string) int { return nil }
 
 // gateway is a Gateway of functions; those that are nil are not expected to be called.
 type gateway struct {
@@ -201,9 +214,17 @@ type world struct {
 // newWorld makes options on a loopback address without a token; tests change them before they ask.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{records: &records{bodies: map[event.ID][]byte{}}, gateway: &gateway{ready: true}, learned: &learned{}}
+	kept := memory.New(memory.Options{Now: instant})
+	if err := kept.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := job.New(job.Options{Store: kept, Folder: nothing{}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{records: &records{Store: kept, bodies: map[event.ID][]byte{}}, gateway: &gateway{ready: true}, learned: &learned{}}
 	w.Options = admin.Options{
-		Addr: "127.0.0.1:0", Reader: w.records, Gateway: w.gateway, Learned: w.learned, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: instant,
+		Addr: "127.0.0.1:0", Reader: w.records, Gateway: w.gateway, Jobs: jobs, Learned: w.learned, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: instant,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "headgate_up 1\n") }),
 	}
 	return w

@@ -9,6 +9,7 @@ import (
 
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/event"
+	"github.com/headgate/headgate/engine/job"
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/run"
 	"github.com/headgate/headgate/engine/secret"
@@ -28,8 +29,27 @@ type Reader interface {
 	Run(ctx context.Context, id run.ID) (store.RunRecord, error)
 	Runs(ctx context.Context, q store.RunQuery) (store.RunPage, error)
 	Rejections(ctx context.Context, q store.RejectionQuery) (store.RejectionPage, error)
-	Retry(ctx context.Context, request string, id run.ID, revision string) error
+	Retry(ctx context.Context, ask store.RetryAsk) error
+	Drop(ctx context.Context, ask store.DropAsk) error
+	Gate(ctx context.Context, name string) (store.Gate, error)
+	Gates(ctx context.Context) ([]store.GateView, error)
+	SetGate(ctx context.Context, g store.Gate, by store.By) error
+	Job(ctx context.Context, id string) (store.Job, error)
+	Jobs(ctx context.Context, limit int) ([]store.Job, error)
+	JobCounts(ctx context.Context) (map[store.JobState]int, error)
+	PutAudit(ctx context.Context, e store.AuditEntry) error
+	Audit(ctx context.Context, q store.AuditQuery) (store.AuditPage, error)
+	Ledger(ctx context.Context) (store.Ledger, error)
 	Append(ctx context.Context, arrivals []store.Arrival) ([]store.Receipt, error)
+}
+
+// Jobs does one thing to many events or runs. The contracts are those of job.Service.
+type Jobs interface {
+	Begin(ctx context.Context, j store.Job, by store.By) (store.Job, error)
+	Plan(ctx context.Context, j store.Job) (job.Plan, error)
+	Cancel(ctx context.Context, id string, by store.By) (store.Job, error)
+	Resume(ctx context.Context, id string, by store.By) (store.Job, error)
+	Outcomes(ctx context.Context, id, cursor string, limit int) (job.OutcomePage, error)
 }
 
 // Learned are the secrets that providers handed over in handshakes. The contracts are those of vault.Vault.
@@ -103,9 +123,21 @@ type Status struct {
 	Ledger    store.Ledger `json:"ledger"`
 	// Gone are the pipelines of the ledger that the folder does not hold any more. A Gateway leaves it to the API.
 	Gone []string `json:"gone"`
+	// Balanced says whether the ledger adds up. Parked is how many runs are. A Gateway leaves both to the API, and what follows up to Gates.
+	Balanced bool  `json:"balanced"`
+	Parked   int64 `json:"parked"`
+	// Jobs is how many jobs are running.
+	Jobs int `json:"jobs"`
+	// Unsigned are the providers for which anybody can send who knows the address.
+	Unsigned []string `json:"unsigned"`
+	// Gates are those that do not let everything pass: paused, disabled, or with a breaker that is not closed.
+	Gates []store.GateView `json:"gates"`
 	// OldestDueS is how many seconds the oldest due task has been waiting; 0 where nothing is due.
 	OldestDueS float64 `json:"oldest_due_s"`
 	Listen     Listen  `json:"listen"`
+	// Usage is how much is stored, Retention what is deleted when.
+	Usage     store.Usage `json:"usage"`
+	Retention Retention   `json:"retention"`
 }
 
 // Manifests describes the running snapshot.

@@ -55,6 +55,7 @@ func (a *api) revealLearned(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	a.note(r, actionReveal, provider, map[string]string{"digest": e.Digest})
 	out := LearnedRevealed{Provider: e.Provider, Digest: e.Digest, At: e.At}
 	if text := s.Reveal(); utf8.ValidString(text) {
 		out.Secret = text
@@ -85,6 +86,7 @@ func (a *api) dropLearned(w http.ResponseWriter, r *http.Request) error {
 	if n == 0 {
 		return refuse(http.StatusNotFound, "not_found", fmt.Sprintf("no secret is learnt from a provider %.80q", provider))
 	}
+	a.note(r, actionForget, provider, map[string]int{"dropped": n})
 	a.log.InfoContext(r.Context(), "learnt secrets were dropped", "provider", provider, "count", n)
 	answer(w, a.log, http.StatusOK, LearnedDropped{Provider: provider, Dropped: n})
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/manifest"
+	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/store"
 )
 
@@ -46,6 +47,11 @@ func (a *api) knownProvider(ctx context.Context, name string) error {
 
 // knownPipeline refuses the name of a pipeline that nobody knows.
 func (a *api) knownPipeline(ctx context.Context, name string) error {
+	if a.folder != nil && a.folder.Current() != nil {
+		if _, live := a.folder.Current().Pipeline(name); live { // that of the runs of a hook to subscribers is no document
+			return nil
+		}
+	}
 	return a.unknownName(manifest.Pipeline, name, func() (bool, error) {
 		page, err := a.reader.Runs(ctx, store.RunQuery{Pipeline: name, Limit: 1})
 		return len(page.Runs) > 0, err
@@ -60,7 +66,9 @@ func (a *api) gone(l store.Ledger) []string {
 	}
 	bundle := a.folder.Current().Bundle()
 	for _, name := range slices.Sorted(maps.Keys(l.Runs)) {
-		if bundle.Find(manifest.Pipeline, name) == nil {
+		owner, hook := pipeline.SplitName(name)
+		_, live := a.folder.Current().Pipeline(name)
+		if bundle.Find(manifest.Pipeline, owner) == nil || hook != "" && !live {
 			out = append(out, name)
 		}
 	}

@@ -145,6 +145,7 @@ func (a *api) runPipeline(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := receipts[0].ID
 	begun := Begun{Event: id, Run: run.NewID(id, name, run.Cause{Kind: run.Manual})}
+	a.note(r, actionRun, name, begun)
 	a.log.InfoContext(r.Context(), "a pipeline is run by hand", "pipeline", name, "event", id.String(), "run", begun.Run.String())
 	answer(w, a.log, http.StatusOK, begun)
 	return nil

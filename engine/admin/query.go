@@ -73,14 +73,15 @@ func (q *query) limit() int {
 	return n
 }
 
-func (q *query) since(now time.Time) time.Time {
-	v := q.values.Get("since")
+// time reads a parameter as ParseSince does; the zero time where it is missing.
+func (q *query) time(name string, now time.Time) time.Time {
+	v := q.values.Get(name)
 	if v == "" {
 		return time.Time{}
 	}
 	t, err := ParseSince(v, now)
 	if err != nil {
-		q.refuse("since: %v", err)
+		q.refuse("%s: %v", name, err)
 	}
 	return t
 }

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"strconv"
@@ -14,10 +13,10 @@ import (
 const runsOfEvent = 100
 
 func (a *api) events(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r, "provider", "event", "status", "since", "limit", "cursor")
+	q := readQuery(r, "provider", "event", "status", "since", "until", "limit", "cursor")
 	ask := store.EventQuery{
-		Provider: q.text("provider"), Name: q.text("event"), Status: q.oneOf("status", eventStatuses()), Since: q.since(a.now()),
-		Limit: q.limit(), Cursor: q.text("cursor"),
+		Provider: q.text("provider"), Name: q.text("event"), Status: q.oneOf("status", eventStatuses()),
+		Since: q.time("since", a.now()), Until: q.time("until", a.now()), Limit: q.limit(), Cursor: q.text("cursor"),
 	}
 	if err := q.err(); err != nil {
 		return err
@@ -88,9 +87,13 @@ func writeRaw(w http.ResponseWriter, name string, raw []byte) {
 }
 
 func (a *api) runs(w http.ResponseWriter, r *http.Request) error {
-	q := readQuery(r, "event", "pipeline", "state", "since", "limit", "cursor")
+	q := readQuery(r, "event", "pipeline", "state", "reason", "destination", "job", "since", "until", "limit", "cursor")
 	ask := store.RunQuery{
-		Event: q.eventID("event"), Pipeline: q.text("pipeline"), Since: q.since(a.now()), Limit: q.limit(), Cursor: q.text("cursor"),
+		Event: q.eventID("event"), Pipeline: q.text("pipeline"), Reason: q.text("reason"), Destination: q.text("destination"),
+		Ref: q.text("job"), Since: q.time("since", a.now()), Until: q.time("until", a.now()), Limit: q.limit(), Cursor: q.text("cursor"),
+	}
+	if ask.Ref != "" {
+		ask.Cause = run.Replay
 	}
 	switch state := q.oneOf("state", runStates()); state {
 	case string(run.Completed), string(run.Filtered), string(run.Limited):
@@ -135,29 +138,5 @@ func (a *api) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer(w, a.log, http.StatusOK, out)
-	return nil
-}
-
-func (a *api) retry(w http.ResponseWriter, r *http.Request) error {
-	id, err := run.ParseID(r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	rec, err := a.reader.Run(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	request := r.Header.Get("Idempotency-Key")
-	if request == "" {
-		request = rand.Text()
-	}
-	if err := a.reader.Retry(r.Context(), request, id, rec.Run.Revision); err != nil {
-		return err
-	}
-	a.log.InfoContext(r.Context(), "a parked run was opened again", "run", id.String(), "pipeline", rec.Run.Pipeline, "request", request)
-	if rec, err = a.reader.Run(r.Context(), id); err != nil {
-		return err
-	}
-	answer(w, a.log, http.StatusOK, a.runDetail(r.Context(), rec))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,26 +35,42 @@ type param struct {
 type api struct {
 	reader        Reader
 	gateway       Gateway
+	jobs          Jobs
 	learned       Learned
+	audience      Audience
 	folder        Folder
 	metrics       http.Handler
 	alive         func() error
 	log           *slog.Logger
 	now           func() time.Time
 	metricsPublic bool
+	backingUp     atomic.Bool
 }
 
 // routes is the whole table.
 func (a *api) routes() []route {
-	id := func(doc string) param { return param{name: "id", in: "path", doc: doc} }
-	query := func(name, doc string, enum ...string) param {
-		return param{name: name, in: "query", doc: doc, enum: enum}
+	return slices.Concat(a.generalRoutes(), a.peopleRoutes(), a.subscriptionRoutes(), a.backupRoutes())
+}
+
+// idParam is the id in a path, queryParam a parameter of a query; pageParams are those of every list.
+func idParam(doc string) param { return param{name: "id", in: "path", doc: doc} }
+
+func queryParam(name, doc string, enum ...string) param {
+	return param{name: name, in: "query", doc: doc, enum: enum}
+}
+
+func pageParams() []param {
+	return []param{
+		queryParam("since", "Only what is newer: a duration back from now (1h, 3d) or a time (RFC 3339)."),
+		queryParam("until", "Only what is older: as `since`."),
+		queryParam("limit", "How many at most, 1 to 1000; 50 where not given."),
+		queryParam("cursor", "Go on where the page before ended: its `next`."),
 	}
-	page := []param{
-		query("since", "Only what is newer: a duration back from now (1h, 3d) or a time (RFC 3339)."),
-		query("limit", "How many at most, 1 to 1000; 50 where not given."),
-		query("cursor", "Go on where the page before ended: its `next`."),
-	}
+}
+
+// generalRoutes are those of what runs here, and of what came.
+func (a *api) generalRoutes() []route {
+	id, query, page := idParam, queryParam, pageParams()
 	return []route{
 		{
 			method: http.MethodGet, path: "/healthz", open: true, probe: true, handle: a.healthz,
@@ -99,18 +116,15 @@ func (a *api) routes() []route {
 				query("event", "Only runs of this event: its id, or its execution_id."),
 				query("pipeline", "Only runs of this pipeline."),
 				query("state", "Only runs in this state, or done with this outcome.", runStates()...),
+				query("reason", "Only runs that are parked, or limited, for this reason: a code such as retries_spent."),
+				query("destination", "Only runs that are parked because of this destination."),
+				query("job", "Only runs that this replay made: a job's id."),
 			}, page...),
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/runs/{id}", handle: a.run,
 			summary: "One run whole: its steps with what they read, its attempts, and where it waits.",
 			params:  []param{id("A run's id.")},
-		},
-		{
-			method: http.MethodPost, path: "/api/v1/runs/{id}/retry", handle: a.retry,
-			summary: "Opens a parked run again: what failed is done anew, under the revision that it began with. With an " +
-				"Idempotency-Key header, asking twice is asking once.",
-			params: []param{id("A run's id.")},
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/pipelines", handle: a.pipelines,
@@ -135,7 +149,7 @@ func (a *api) routes() []route {
 				query("provider", "Only requests for this provider."),
 				query("code", "Only requests refused with this code, e.g. invalid_signature."),
 				query("request", "Only the request with this X-Request-Id."),
-			}, page...),
+			}, slices.DeleteFunc(page, func(p param) bool { return p.name == "until" })...),
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/explain/{id}", handle: a.explain,
@@ -217,6 +231,7 @@ func (g *guard) serve(a *api, w http.ResponseWriter, r *http.Request, methods []
 }
 
 func (g *guard) answer(a *api, w http.ResponseWriter, r *http.Request, rt route) {
+	identify(w, r)
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -39,10 +39,13 @@ type Options struct {
 	Token secret.Value
 	// MetricsPublic lets /metrics be read without the token.
 	MetricsPublic bool
-	// Reader, Gateway and Learned are required.
+	// Reader, Gateway, Jobs and Learned are required.
 	Reader  Reader
 	Gateway Gateway
+	Jobs    Jobs
 	Learned Learned
+	// Audience are the subscriptions; there are none where it is nil.
+	Audience Audience
 	// Folder gives what is running, for explanations and pictures; they tell less where it is nil.
 	Folder Folder
 	// Metrics answers /metrics. Required.
@@ -84,6 +87,8 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("admin.Options.Reader is required")
 	case o.Gateway == nil:
 		return nil, errors.New("admin.Options.Gateway is required")
+	case o.Jobs == nil:
+		return nil, errors.New("admin.Options.Jobs is required")
 	case o.Learned == nil:
 		return nil, errors.New("admin.Options.Learned is required")
 	case o.Metrics == nil:
@@ -108,7 +113,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{options: o}
 	api := &api{
-		reader: o.Reader, gateway: o.Gateway, learned: o.Learned, folder: o.Folder, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
+		reader: o.Reader, gateway: o.Gateway, jobs: o.Jobs, learned: o.Learned, audience: o.Audience, folder: o.Folder, metrics: o.Metrics, alive: o.Alive, log: o.Logger, now: o.Now,
 		metricsPublic: o.MetricsPublic,
 	}
 	fails := newThrottle(o.Now) // of both listeners together

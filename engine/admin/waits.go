@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headgate/headgate/engine/destination"
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/explain"
 	"github.com/headgate/headgate/engine/node"
@@ -45,6 +46,8 @@ type Wait struct {
 	// OrderBy is the value of order_by as JSON, Concurrency how many runs may be open at once: those of a run that waits for its turn.
 	OrderBy     string `json:"order_by,omitempty"`
 	Concurrency int    `json:"concurrency,omitempty"`
+	// Lanes are the ordered destinations whose lanes such a run must have, each with the value of its lane as JSON where that is not hidden.
+	Lanes []string `json:"lanes,omitempty"`
 	// Pipeline is that of the run which was called. Run is that run; of a wait for a turn the run of the same order that goes before, where
 	// it is among the nearest; null where it is not known.
 	Pipeline string  `json:"pipeline,omitempty"`
@@ -174,12 +177,13 @@ func (a *api) tellTurn(ctx context.Context, d *pipeline.Diagram, rec pipeline.Re
 	}
 	limits, _ := d.Limits()
 	hidden := explain.Hides(d, rec.Steps)
+	lanes := a.lanes(ctx, d, rec, hidden)
 	for i := range waits {
 		w := &waits[i]
 		if w.For != waitsForTurn {
 			continue
 		}
-		w.Concurrency = limits.Concurrency
+		w.Concurrency, w.Lanes = limits.Concurrency, lanes
 		if ordered {
 			w.Run = a.ahead(ctx, rec.Run, key)
 			if !hidden {
@@ -187,6 +191,37 @@ func (a *api) tellTurn(ctx context.Context, d *pipeline.Diagram, rec pipeline.Re
 			}
 		}
 	}
+}
+
+// lanes names the lanes of ordered destinations that a run must have; none where they cannot be told.
+func (a *api) lanes(ctx context.Context, d *pipeline.Diagram, rec pipeline.Record, hidden bool) []string {
+	ordered := map[string]*destination.Ordering{}
+	if a.folder.Current() == nil {
+		return nil
+	}
+	for _, key := range d.Destinations() {
+		if dest, ok := a.folder.Current().Destination(key); ok && dest.Ordering() != nil {
+			ordered[dest.Gate] = dest.Ordering()
+		}
+	}
+	all, err := d.Lanes(ctx, rec, ordered)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, lane := range all {
+		name := strings.TrimPrefix(lane.Key, "lane:")
+		if hidden {
+			for gate := range ordered {
+				if strings.HasPrefix(name, gate+":") {
+					name = gate
+					break
+				}
+			}
+		}
+		out = append(out, name)
+	}
+	return out
 }
 
 // ahead gives the open run of the same order key that was made just before a run; nil where it is not among the nearest.

@@ -9,8 +9,12 @@ import (
 	"github.com/headgate/headgate/engine/provider"
 )
 
-// stored answers for what is on disk. Code is 200, or 202 where a run may still be about to answer. Events is how many a batch held, -1 for a request that is no batch.
-func (x *exchange) stored(code int, status, providerName, name string, id event.ID, events int) {
+// again is what became of the parked runs of events that came again: how many there were, and how many were opened.
+type again struct{ parked, retried int }
+
+// stored answers for what is on disk. Code is 200, or 202 where a run may still be about to answer. Events is how many a batch held, -1 for
+// a request that is no batch.
+func (x *exchange) stored(code int, status, providerName, name string, id event.ID, events int, came again) {
 	buf := x.buffers.Get().(*[]byte)
 	b := append((*buf)[:0], `{"status":"`...)
 	b = append(b, status...)
@@ -27,6 +31,14 @@ func (x *exchange) stored(code int, status, providerName, name string, id event.
 	if events >= 0 {
 		b = append(b, `,"events":`...)
 		b = strconv.AppendInt(b, int64(events), 10)
+	}
+	if came.parked > 0 {
+		b = append(b, `,"parked":`...)
+		b = strconv.AppendInt(b, int64(came.parked), 10)
+	}
+	if came.retried > 0 {
+		b = append(b, `,"retried":`...)
+		b = strconv.AppendInt(b, int64(came.retried), 10)
 	}
 	b = append(b, '}')
 	x.write(code, x.jsonType, status, b)

@@ -13,7 +13,7 @@ var errTooLarge = errors.New("the body is larger than allowed")
 
 // firstBytes is how much of a body gets its place before it arrives. Most bodies fit, so they are read into one buffer of their
 // exact size; of a larger one that is only announced nothing is set aside.
-const firstBytes = 256 << 10
+const firstBytes = 32 << 10
 
 // errNoRoom says that too many large bodies are being read at once.
 var errNoRoom = errors.New("too many bodies are being read at once")

@@ -68,7 +68,7 @@ func (x *exchange) replied(a awaited, receipts []store.Receipt, events int) bool
 			return false
 		}
 	}
-	x.stored(http.StatusAccepted, statusProcessed, x.name, x.event, receipts[0].ID, events)
+	x.stored(http.StatusAccepted, statusProcessed, x.name, x.event, receipts[0].ID, events, again{})
 	return true
 }
 

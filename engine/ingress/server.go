@@ -62,6 +62,12 @@ type Confirmer interface {
 	Confirm(ctx context.Context, url string) error
 }
 
+// Redeliverer opens the parked runs of an event again whose sender has sent it again in the request of that id. It gives how many it
+// opened, also where there is an error.
+type Redeliverer interface {
+	Redeliver(ctx context.Context, id event.ID, request string) (int, error)
+}
+
 // Rejections records refused requests. It never blocks; it is called by many goroutines at once.
 type Rejections interface {
 	// Reject takes one whose reason was looked into.
@@ -87,6 +93,8 @@ type Options struct {
 	Confirmer Confirmer
 	// Rejections may be nil.
 	Rejections Rejections
+	// Redeliverer opens parked runs again; where it is nil, nobody does.
+	Redeliverer Redeliverer
 	// Replies is where requests wait that a pipeline may answer; where it is nil, none waits.
 	Replies *reply.Desk
 	// Now gives the time of arrival; time.Now where nil.
@@ -350,6 +358,7 @@ func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
 				"event", receipts[i].ID.String(), "count", n)
 		}
 	}
+	came := x.redelivered(p, receipts)
 	events := -1
 	if d.Batch {
 		events = d.Events
@@ -362,7 +371,7 @@ func (x *exchange) append(p *provider.Provider, d *provider.Decision) {
 		x.reply(d.Ack, status)
 		return
 	}
-	x.stored(http.StatusOK, status, p.Name(), x.event, receipts[0].ID, events)
+	x.stored(http.StatusOK, status, p.Name(), x.event, receipts[0].ID, events, came)
 }
 
 // retryAfter is how long a sender should wait, in seconds: longer than a checkpoint or a fail-over, shorter than a sender's patience.

@@ -37,6 +37,7 @@ func Compile(doc *manifest.Document, out *diag.List, o Options) *Provider {
 	c.publicURL(o.PublicURL)
 	c.limit()
 	c.p.policy = c.v.String("schema_policy")
+	c.p.retriesParked = c.v.String("redeliver") == redeliverRetry
 	c.p.maxBody = c.v.Size("max_body")
 	if o.MaxBody > 0 {
 		c.p.maxBody = min(c.p.maxBody, o.MaxBody)

@@ -45,6 +45,14 @@ func (c *compiler) lint() {
 		}
 		c.out.Add(f)
 	}
+	if c.p.retriesParked && c.p.delivery == nil && c.v.Good("delivery") {
+		c.out.Add(diag.Finding{
+			Severity: diag.Warning, Rule: diag.NoDelivery, Span: c.own(c.v.Span("redeliver")),
+			Hint:    "add `delivery: {header: …}`, or `delivery: body` for a hash of the body",
+			Message: "`redeliver: retry_parked` never does anything: without `delivery` no request is known to come again",
+		})
+		return
+	}
 	if c.p.delivery == nil && c.v.Good("delivery") && !replayable {
 		c.out.Add(diag.Finding{
 			Severity: diag.Hint, Rule: diag.NoDelivery, Span: c.doc.NameSpan, Hint: "add `delivery: {header: …}`, or `delivery: body` for a hash of the body",

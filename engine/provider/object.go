@@ -90,6 +90,11 @@ func Object() *field.Object {
 					"or `body` for a hash of the body. Without it nothing is de-duplicated. In a batch, an id that names no `item` is numbered: `ID#0`.",
 			},
 			field.Field{
+				Name: "redeliver", Type: field.Enum, Enum: []string{redeliverIgnore, redeliverRetry}, Default: redeliverIgnore,
+				Doc: "What a request that comes again does to runs of its event that are parked: `ignore` leaves them to a person, `retry_parked` opens them " +
+					"again. It is answered as a duplicate either way, with how many are parked and how many were opened.",
+			},
+			field.Field{
 				Name: "ignore", Type: field.Strings, Example: "[ping]",
 				Doc: "Names of events that are recorded and start nothing; `*` and `prefix*` match many.",
 			},

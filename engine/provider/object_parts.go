@@ -17,7 +17,7 @@ func ruleObject() *field.Object {
 				Doc: "What must hold for the rule to apply: sources and what they must be; `\"*\"` is present, `false` absent. Of a list of rules each but the last needs one.",
 			},
 			{
-				Name: "algorithm", Type: field.String, Example: "hmac-sha256",
+				Name: "algorithm", Type: field.String, Shown: true, Example: "hmac-sha256",
 				Doc: "`hmac-sha256`, `hmac-sha1`, `hmac-sha512`; `digest-sha256`, `digest-sha1` (a plain hash of `signed`, which must name `{secret}`); `ed25519`, " +
 					"`ecdsa-sha256`, `rsa-sha256`, `rsa-sha1`; `jwt-hs256`, `jwt-rs256`, `jwt-es256`; `token` (the secret itself); or `none`, which checks nothing.",
 			},

@@ -21,6 +21,12 @@ import (
 	"github.com/headgate/headgate/engine/signature"
 )
 
+// What `redeliver` may say.
+const (
+	redeliverIgnore = "ignore"
+	redeliverRetry  = "retry_parked"
+)
+
 // What `unknown_events` may say.
 const (
 	unknownAccept = "accept"
@@ -62,9 +68,12 @@ type Provider struct {
 	methods    []string
 	namesURL   bool // some template may name the URL with its query
 	early      bool // what lacks a signature can be refused before its body is read
-	ack        *reply
-	reject     *Reply
-	rejectOn   map[string]*Reply // by code
+
+	retriesParked bool
+
+	ack      *reply
+	reject   *Reply
+	rejectOn map[string]*Reply // by code
 }
 
 // Event is one declared event.
@@ -124,6 +133,9 @@ func (p *Provider) Event(name string) (*Event, bool) {
 
 // AcceptsUnknown says whether events that are not declared are accepted as well.
 func (p *Provider) AcceptsUnknown() bool { return p.unknown == unknownAccept }
+
+// RetriesParked says whether a duplicate opens the parked runs of its event again.
+func (p *Provider) RetriesParked() bool { return p.retriesParked }
 
 // Unsigned says whether anybody who knows the address can send.
 func (p *Provider) Unsigned() bool { return p.scheme.Unsigned() }

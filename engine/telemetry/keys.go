@@ -24,6 +24,8 @@ const (
 	KeyStep = "step"
 	// KeyNode is a node's label, where no run is meant.
 	KeyNode = "node"
+	// KeyJob is the id of a job.
+	KeyJob = "job"
 	// KeyTask is the number of a task.
 	KeyTask = "task"
 	// KeyAttempt is which attempt it is, from 1.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,8 @@ import (
 type Options struct {
 	// Store is asked at every scrape.
 	Store Account
+	// Alive, where not nil, says why only a restart would help.
+	Alive func() error
 	// Version of Headgate, for build_info.
 	Version string
 	Logger  *slog.Logger
@@ -25,9 +28,10 @@ type Options struct {
 // Metrics counts what happens in one engine. Make it with New. Its methods do not block and, for labels seen before, do not
 // allocate.
 type Metrics struct {
-	registry *prometheus.Registry
-	handler  http.Handler
-	measures *measures
+	registry  *prometheus.Registry
+	handler   http.Handler
+	measures  *measures
+	retention *retention
 
 	requests    *counters // provider, answer
 	requestTook prometheus.Histogram
@@ -38,6 +42,7 @@ type Metrics struct {
 	attemptTook prometheus.Histogram
 	commitTook  prometheus.Histogram
 	commitSize  prometheus.Histogram
+	refused     atomic.Int64 // when the store last refused an event, in nanoseconds; 0 once it has taken something again
 
 	reloads     *counters // result, reason
 	reloadOK    prometheus.Gauge
@@ -80,7 +85,7 @@ func New(o Options) (*Metrics, error) {
 		o.Version = "unknown"
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), measures: newMeasures(o.Logger),
+		registry: prometheus.NewRegistry(), measures: newMeasures(o.Logger), retention: newRetention(o.Store),
 		requests: newCounters("requests_total", "Inbound requests, by provider and by what the sender was told.",
 			label{"provider", maxProviders}, label{"answer", maxWords}),
 		requestTook: newHistogram("request_duration_seconds", "From the first byte of an inbound request to its answer.", acceptBuckets()),
@@ -104,9 +109,12 @@ func New(o Options) (*Metrics, error) {
 	}
 	build := newGaugeVec("build_info", "What is running; always 1.", "version", "goversion")
 	build.WithLabelValues(o.Version, runtime.Version()).Set(1)
+	alive := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "alive", Help: "Whether the worker makes progress; 0 means that only a restart helps.",
+	}, func() float64 { return truth(o.Alive == nil || o.Alive() == nil) })
 	for _, c := range []prometheus.Collector{
-		m.requests.vec, m.requestTook, m.routed.vec, m.routeTook, m.runs.vec, m.attempts.vec, m.attemptTook, m.commitTook, m.commitSize,
-		m.reloads.vec, m.reloadOK, m.reloadTime, m.reloadHeld, m.revision, build, newAccountant(o.Store), m.measures,
+		alive, m.requests.vec, m.requestTook, m.routed.vec, m.routeTook, m.runs.vec, m.attempts.vec, m.attemptTook, m.commitTook, m.commitSize,
+		m.reloads.vec, m.reloadOK, m.reloadTime, m.reloadHeld, m.revision, build, newAccountant(o.Store), m.measures, m.retention,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.registry.Register(c); err != nil {
@@ -139,8 +147,20 @@ func (m *Metrics) Handler() http.Handler { return m.handler }
 // Request counts one inbound request. Provider is the name of a provider that exists, or "" where the request named none;
 // answer is the status word or the error code of the answer.
 func (m *Metrics) Request(provider, answer string, took time.Duration) {
+	if answer == storeUnavailable {
+		m.refused.Store(time.Now().UnixNano())
+	}
 	m.requests.inc(provider, answer)
 	m.requestTook.Observe(took.Seconds())
+}
+
+// storeUnavailable is the answer to a sender whose event could not be stored.
+const storeUnavailable = "store_unavailable"
+
+// Refusing says whether a sender was turned away within the last while because nothing could be stored, and nothing was stored since.
+func (m *Metrics) Refusing(within time.Duration) bool {
+	at := m.refused.Load()
+	return at != 0 && time.Since(time.Unix(0, at)) < within
 }
 
 // Routed counts one event whose runs were written.
@@ -160,6 +180,9 @@ func (m *Metrics) Attempt(destination, outcome string, took time.Duration) {
 
 // Commit counts one durable commit of the store and the events in it.
 func (m *Metrics) Commit(events int, took time.Duration) {
+	if m.refused.Load() != 0 {
+		m.refused.Store(0)
+	}
 	m.commitTook.Observe(took.Seconds())
 	m.commitSize.Observe(float64(events))
 }

@@ -21,12 +21,27 @@ type account struct {
 	due    store.Due
 	ledger store.Ledger
 	info   store.Info
+	usage  store.Usage
+	gates  []store.GateView
+	jobs   []store.Job
 	err    error
 }
 
 func (a *account) Due(context.Context) (store.Due, error)       { return a.due, a.err }
 func (a *account) Ledger(context.Context) (store.Ledger, error) { return a.ledger, a.err }
 func (a *account) Info() store.Info                             { return a.info }
+func (a *account) Usage(context.Context) (store.Usage, error)   { return a.usage, a.err }
+func (a *account) Gates(context.Context) ([]store.GateView, error) {
+	return a.gates, a.err
+}
+
+func (a *account) JobCounts(context.Context) (map[store.JobState]int, error) {
+	counts := map[store.JobState]int{}
+	for i := range a.jobs {
+		counts[a.jobs[i].State]++
+	}
+	return counts, a.err
+}
 
 func newMetrics(t testing.TB, a *account) *telemetry.Metrics {
 	t.Helper()

@@ -72,6 +72,8 @@ func places() map[string]place {
 		"engine/destination": {40, "outgoing targets"},
 		"engine/node":        {40, "what a node is"},
 
+		"engine/subscription": {45, "who wants to hear of what"},
+
 		"engine/node/nodetest": {49, "a kit for the tests of node types"},
 		"engine/node/...":      {50, "one node type"},
 
@@ -81,6 +83,7 @@ func places() map[string]place {
 		"engine/snapshot":        {61, "the one compile path"},
 		"engine/drawing":         {62, "pictures of pipelines"},
 		"engine/explain":         {65, "why an event did what it did"},
+		"engine/job":             {67, "one thing done to many events or runs"},
 
 		"engine/reply":     {69, "answers of runs to requests that wait"},
 		"engine/ingress":   {70, "the public listener"},
@@ -88,8 +91,10 @@ func places() map[string]place {
 		"engine/admin":     {70, "the API for operators"},
 		"engine/telemetry": {70, "metrics and logs"},
 
-		"engine/trial":  {75, "tests of manifests"},
-		"engine/editor": {75, "the JSON Schema of a folder"},
+		"engine/doctor":    {72, "what durability a machine really gives"},
+		"engine/retention": {72, "what is old is deleted"},
+		"engine/trial":     {75, "tests of manifests"},
+		"engine/editor":    {75, "the JSON Schema of a folder"},
 
 		"engine": {80, "the only package that knows all others"},
 

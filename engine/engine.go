@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/engine/diag"
 	"github.com/headgate/headgate/engine/fetch"
 	"github.com/headgate/headgate/engine/ingress"
+	"github.com/headgate/headgate/engine/job"
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/reply"
@@ -22,6 +23,7 @@ import (
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/snapshot/watch"
 	"github.com/headgate/headgate/engine/store"
+	"github.com/headgate/headgate/engine/subscription"
 	"github.com/headgate/headgate/engine/telemetry"
 	"github.com/headgate/headgate/engine/vault"
 	"github.com/headgate/headgate/engine/worker"
@@ -34,8 +36,10 @@ type Engine struct {
 	metrics *telemetry.Metrics
 	store   store.Store
 	vault   *vault.Vault
-	refused *rejection.Recorder
-	replies *reply.Desk
+	// audience is who hears of what hooks publish.
+	audience *subscription.Registry
+	refused  *rejection.Recorder
+	replies  *reply.Desk
 	// machines hold what isolated languages need, over all reloads.
 	machines *script.Machines
 	guarded  *hooks.Client // carries what fetcher asks for
@@ -45,6 +49,8 @@ type Engine struct {
 	admin    *admin.Server
 	client   *hooks.Client
 	worker   *worker.Worker
+	jobs     *job.Service
+	pump     atomic.Pointer[worker.Worker] // the worker once it runs, for the probes
 
 	group    *service.Group
 	started  atomic.Pointer[time.Time] // nil before Start
@@ -78,7 +84,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e.machines = script.NewMachines(script.MachineOptions{CacheDir: e.machineCache(), Ahead: true, Logger: e.component("languages")})
 	e.keeper, err = snapshot.NewKeeper(snapshot.KeeperOptions{
-		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
+		Load: e.loadOptions(), Sources: e.store, Observer: e.metrics, Audience: e.audience, Logger: e.component("manifests"), Fingerprint: e.fingerprint,
 	})
 	if err != nil {
 		return nil, environment("preparing the manifests", err)
@@ -87,17 +93,20 @@ func New(o Options) (*Engine, error) {
 		return nil, environment("preparing the listeners", err)
 	}
 	e.group = service.NewGroup(
-		service.Named{Name: "store", Service: step{start: e.startStore, stop: e.store.Stop}},
-		service.Named{Name: "learnt secrets", Service: step{start: e.startVault}},
+		service.Named{Name: "store", Service: service.Steps{OnStart: e.startStore, OnStop: e.store.Stop}},
+		service.Named{Name: "learnt secrets", Service: service.Steps{OnStart: e.startVault}},
+		service.Named{Name: "subscriptions", Service: service.Steps{OnStart: e.startAudience}},
 		service.Named{Name: "rejections", Service: e.refused},
-		service.Named{Name: "keys", Service: step{stop: func(context.Context) error { e.guarded.Close(); return nil }}},
-		service.Named{Name: "isolated languages", Service: step{stop: e.machines.Close}},
-		service.Named{Name: "manifests", Service: step{start: e.boot}},
-		service.Named{Name: "admin listener", Service: step{start: e.startAdmin, stop: e.admin.Stop}},
-		service.Named{Name: "public listener", Service: step{start: e.startIngress, stop: e.public.Stop}}, // where the start fails half-way
-		service.Named{Name: "worker", Service: step{start: e.startWorker, stop: e.stopWorker}},
-		service.Named{Name: "public listener", Service: step{stop: e.public.Stop}}, // senders are let go before the worker drains
-		service.Named{Name: "replies", Service: step{stop: e.stopReplies}},         // and those that wait for a run before the listener
+		service.Named{Name: "keys", Service: service.Steps{OnStop: func(context.Context) error { e.guarded.Close(); return nil }}},
+		service.Named{Name: "isolated languages", Service: service.Steps{OnStop: e.machines.Close}},
+		service.Named{Name: "manifests", Service: service.Steps{OnStart: e.boot}},
+		service.Named{Name: "admin listener", Service: service.Steps{OnStart: e.startAdmin, OnStop: e.admin.Stop}},
+		service.Named{Name: "public listener", Service: service.Steps{OnStart: e.startIngress, OnStop: e.public.Stop}}, // where the start fails half-way
+		service.Named{Name: "retention", Service: e.newRetention()},
+		service.Named{Name: "worker", Service: service.Steps{OnStart: e.startWorker, OnStop: e.stopWorker}},
+		service.Named{Name: "jobs", Service: e.jobs},
+		service.Named{Name: "public listener", Service: service.Steps{OnStop: e.public.Stop}}, // senders are let go before the worker drains
+		service.Named{Name: "replies", Service: service.Steps{OnStop: e.stopReplies}},         // and those that wait for a run before the listener
 		service.Named{Name: "watcher", Service: e.newWatcher()},
 	)
 	return e, nil
@@ -109,7 +118,7 @@ func (e *Engine) loadOptions() snapshot.Options {
 			Dirs: e.o.Dirs, Catalogue: e.o.Catalogue, Env: e.o.Env, EnvAllow: e.o.EnvAllow, SecretDirs: e.o.SecretDirs,
 			SkipUnknown: e.o.SkipUnknown, Dev: e.o.Dev,
 		},
-		Types: NodeTypes(), Machines: e.machines, PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev,
+		Types: NodeTypes(), Machines: e.machines, PublicURL: e.o.PublicURL, MaxBody: e.o.MaxBody, Dev: e.o.Dev, EgressAllow: e.o.EgressAllow,
 		Fetcher: e.fetcher, Learned: func(provider string) signature.Learned { return e.vault.Learned(provider) },
 	}
 }
@@ -159,25 +168,6 @@ func (e *Engine) HealthAddr() string { return e.admin.HealthAddr() }
 // Fatal receives what makes going on impossible, such as a failed fsync: the process must end and recover at its next start.
 func (e *Engine) Fatal() <-chan error { return e.fatal }
 
-// step is a part of the group made of functions; a nil one does nothing.
-type step struct {
-	start, stop func(context.Context) error
-}
-
-func (s step) Start(ctx context.Context) error {
-	if s.start == nil {
-		return nil
-	}
-	return s.start(ctx)
-}
-
-func (s step) Stop(ctx context.Context) error {
-	if s.stop == nil {
-		return nil
-	}
-	return s.stop(ctx)
-}
-
 func (e *Engine) startStore(ctx context.Context) error {
 	if err := e.store.Start(ctx); err != nil {
 		return environment("opening the store", err)
@@ -190,6 +180,10 @@ func (e *Engine) startStore(ctx context.Context) error {
 
 func (e *Engine) startVault(ctx context.Context) error {
 	return environment("opening the learnt secrets", e.vault.Start(ctx))
+}
+
+func (e *Engine) startAudience(ctx context.Context) error {
+	return environment("reading the subscriptions", e.audience.Start(ctx))
 }
 
 func (e *Engine) boot(ctx context.Context) error {
@@ -221,12 +215,14 @@ func (e *Engine) startWorker(ctx context.Context) error {
 	e.client = client
 	e.worker, err = worker.New(worker.Options{
 		Queue: e.store, World: e.keeper, Deliverer: client, Logger: e.component("worker"), Observer: e.metrics, Now: e.o.Now,
-		Checker: e.keeper, Replies: e.replies,
+		Checker: e.keeper, Audience: e.audience, Replies: e.replies,
 	})
 	if err != nil {
 		return environment("preparing the worker", err)
 	}
-	return e.worker.Start(ctx)
+	err = e.worker.Start(ctx)
+	e.pump.Store(e.worker)
+	return err
 }
 
 func (e *Engine) stopWorker(ctx context.Context) error {
@@ -254,7 +250,7 @@ func (e *Engine) machineCache() string {
 	return filepath.Join(e.o.DataDir, "machines")
 }
 
-// listening gives our own listeners, which no hook may reach.
+// listening gives our own listeners, which nothing of ours may reach, as far as they are open.
 func (e *Engine) listening() []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, addr := range []string{e.PublicAddr(), e.AdminAddr(), e.HealthAddr()} {

@@ -46,13 +46,28 @@ func (g gateway) Status(ctx context.Context) admin.Status {
 	if ledger, err := e.store.Ledger(ctx); err == nil {
 		s.Ledger = ledger
 	}
+	s.Retention = admin.ShowRetention(e.o.Retention)
+	if usage, err := e.store.Usage(ctx); err == nil {
+		s.Usage = usage
+	}
 	if due, err := e.store.Due(ctx); err == nil {
 		s.OldestDueS = due.Oldest.Seconds()
 	}
 	return s
 }
 
-func (g gateway) Ready(context.Context) (bool, []admin.Check) {
+// refusingFor is how long we count as not ready after the store has refused an event: then the next one may try.
+const refusingFor = 5 * time.Second
+
+// alive says why only a restart would help.
+func (e *Engine) alive() error {
+	if w := e.pump.Load(); w != nil && !e.draining.Load() {
+		return admin.Alive(w.LastPass())
+	}
+	return nil
+}
+
+func (g gateway) Ready(ctx context.Context) (bool, []admin.Check) {
 	e := g.e
 	manifests := admin.Check{Name: "manifests", OK: e.keeper.Current() != nil}
 	switch last := e.keeper.Last(); {
@@ -68,8 +83,11 @@ func (g gateway) Ready(context.Context) (bool, []admin.Check) {
 		serving.Detail = "stopping"
 	}
 	st := admin.Check{Name: "store", OK: true, Detail: e.store.Info().Warning}
-	checks := []admin.Check{manifests, st, serving}
-	return manifests.OK && serving.OK, checks
+	if e.metrics.Refusing(refusingFor) {
+		st.OK, st.Detail = false, "the store takes no writes: is the disk full?"
+	}
+	worker := admin.Working(ctx, e.store, e.alive())
+	return manifests.OK && serving.OK && st.OK && worker.OK, []admin.Check{manifests, st, worker, serving}
 }
 
 func (g gateway) Reload(ctx context.Context, confirm bool) (any, *diag.List, error) {

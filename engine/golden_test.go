@@ -18,6 +18,7 @@ import (
 	"github.com/headgate/headgate/engine/manifest"
 	"github.com/headgate/headgate/engine/snapshot"
 	"github.com/headgate/headgate/engine/trial"
+	"github.com/headgate/headgate/hooks"
 	"github.com/headgate/headgate/manifests"
 )
 
@@ -31,6 +32,7 @@ var update = flag.Bool("update", false, "write what the cases of testdata/findin
 //	env: NAME=value          a variable; all others are not set
 //	env-allow: GLOB…         HEADGATE_ENV_ALLOW
 //	public-url: URL          HEADGATE_PUBLIC_URL
+//	egress-allow: RULE…      HEADGATE_EGRESS_ALLOW
 //	link: gate/a -> ../b     a symbolic link
 //	no-env, skip-unknown, dev   the flags of those names
 //
@@ -205,6 +207,10 @@ func readFindingCase(t *testing.T, file string) findingCase {
 			o.EnvAllow = strings.Fields(value)
 		case "public-url":
 			c.options.PublicURL = value
+		case "egress-allow":
+			if c.options.EgressAllow, err = hooks.ParseAllow(value); err != nil {
+				t.Fatal(err)
+			}
 		case "link":
 			from, to, _ := strings.Cut(value, " -> ")
 			c.links[from] = to

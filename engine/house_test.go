@@ -164,7 +164,7 @@ type ordinaryWord struct {
 func ordinaryWords() map[string]ordinaryWord {
 	return map[string]ordinaryWord{
 		"box": {why: "a thing, and a shape of the DOT language", files: []string{"engine/drawing/dot.go"}}, "checkout": {why: "what git does"}, "close": {why: "a verb"}, "dash": {why: "a character"}, "front": {why: "a side"},
-		"line": {why: "what files consist of", files: []string{"engine/script/starlark/failure.go"}}, "linear": {why: "an adjective"}, "meta": {why: "a prefix, and a table of the store"},
+		"line": {why: "what files consist of", files: []string{"engine/script/starlark/failure.go"}}, "linear": {why: "an adjective, and a way in which delays grow", files: []string{"engine/destination/retry.go"}}, "meta": {why: "a prefix, and a table of the store"},
 		"notion": {why: "an idea, and a node type of DiPeO's", files: []string{"engine/manifest/dipeo/dipeo.go"}}, "segment": {why: "a part"}, "square": {why: "a shape"},
 		"cursor":   {why: "a place in a list, as the API calls it", files: []string{"..."}},
 		"custom":   {why: "an adjective, and a value in DiPeO's documents", files: []string{"engine/manifest/dipeo/node.go"}},
@@ -183,7 +183,6 @@ func namedOnPurpose() map[string]struct {
 		why   string
 	}
 	return map[string]entry{
-		"engine/destination/types.go":           {[]string{"slack", "discord", "teams", "pagerduty"}, "types of destinations: a type is a way to send, and has code"},
 		"cmd/headgate/internal/cli/validate.go": {[]string{"github"}, "a format of findings, which that CI service shows"},
 		"engine/node/hook/hook.go":              {[]string{"slack"}, "the name of a destination in an example of the manual"},
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/engine/secret"
+	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/hooks"
 )
 
@@ -42,6 +43,9 @@ type Options struct {
 	DataDir string // "./data"
 	// SealKey seals the secrets that providers hand over in handshakes; the file seal.key in DataDir, made at first need, where empty.
 	SealKey secret.Value
+
+	// Retention says what is deleted, and when; the zero Policy keeps all.
+	Retention store.Policy
 
 	PublicURL      string
 	TLSCert        string

@@ -10,9 +10,11 @@ import (
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/fetch"
 	"github.com/headgate/headgate/engine/ingress"
+	"github.com/headgate/headgate/engine/job"
 	"github.com/headgate/headgate/engine/rejection"
 	"github.com/headgate/headgate/engine/service"
 	"github.com/headgate/headgate/engine/snapshot/watch"
+	"github.com/headgate/headgate/engine/subscription"
 	"github.com/headgate/headgate/engine/telemetry"
 	"github.com/headgate/headgate/engine/vault"
 	"github.com/headgate/headgate/hooks"
@@ -30,7 +32,7 @@ func (c commits) Commit(events int, took time.Duration) { c.e.metrics.Commit(eve
 
 func (e *Engine) newMetrics() error {
 	var err error
-	e.metrics, err = telemetry.New(telemetry.Options{Store: e.store, Version: e.o.Version, Logger: e.component("metrics")})
+	e.metrics, err = telemetry.New(telemetry.Options{Store: e.store, Alive: e.alive, Version: e.o.Version, Logger: e.component("metrics")})
 	return err
 }
 
@@ -48,13 +50,19 @@ func (e *Engine) newRecords() (err error) {
 	if e.vault, err = vault.New(vault.Options{Store: e.store, Key: key, Logger: e.component("vault"), Now: e.o.Now}); err != nil {
 		return err
 	}
+	e.audience, err = subscription.NewRegistry(subscription.Options{Store: e.store, Sealer: e.vault, Logger: e.component("subscriptions"), Now: e.o.Now})
+	if err != nil {
+		return err
+	}
 	e.refused, err = rejection.New(rejection.Options{Store: e.store, Logger: e.component("rejections"), Now: e.o.Now})
 	return err
 }
 
 // newFetcher makes what gets public keys and confirms subscriptions. It reaches what hooks may reach, over https alone.
 func (e *Engine) newFetcher() (err error) {
-	e.guarded, err = hooks.New(hooks.Options{Allow: e.o.EgressAllow, AllowLoopback: e.o.Dev, Logger: e.component("keys"), Now: e.o.Now})
+	e.guarded, err = hooks.New(hooks.Options{
+		Allow: e.o.EgressAllow, AllowLoopback: e.o.Dev, Own: e.listening, Logger: e.component("keys"), Now: e.o.Now,
+	})
 	if err != nil {
 		return err
 	}
@@ -64,11 +72,15 @@ func (e *Engine) newFetcher() (err error) {
 	return err
 }
 
-func (e *Engine) newListeners() error {
+func (e *Engine) newListeners() (err error) {
+	e.jobs, err = job.New(job.Options{Store: e.store, Folder: job.FolderOf(e.keeper), Logger: e.component("jobs")})
+	if err != nil {
+		return err
+	}
 	handler, err := ingress.New(ingress.Options{
 		Snapshot: e.providers, Store: e.store, Observer: e.metrics, Logger: e.o.Logger, Now: e.o.Now,
 		TestEndpoint: !e.o.NoTestEndpoint, MaxBody: e.o.MaxBody, TrustedProxies: e.o.TrustedProxies,
-		Learner: e.vault, Confirmer: e.fetcher, Rejections: e.refused, Replies: e.replies,
+		Learner: e.vault, Confirmer: e.fetcher, Rejections: e.refused, Replies: e.replies, Redeliverer: e.jobs,
 	})
 	if err != nil {
 		return err
@@ -81,7 +93,8 @@ func (e *Engine) newListeners() error {
 	}
 	e.admin, err = admin.New(admin.Options{
 		Addr: e.o.AdminAddr, HealthAddr: e.o.HealthAddr, Token: e.o.AdminToken, MetricsPublic: e.o.MetricsPublic,
-		Reader: e.store, Gateway: gateway{e}, Learned: e.vault, Folder: e.keeper, Metrics: e.metrics.Handler(), Logger: e.component("admin"),
+		Reader: e.store, Gateway: gateway{e}, Jobs: e.jobs, Learned: e.vault, Audience: e.audience, Folder: e.keeper, Metrics: e.metrics.Handler(), Alive: e.alive,
+		Logger: e.component("admin"),
 	})
 	return err
 }
@@ -95,7 +108,7 @@ func (e *Engine) providers() ingress.Snapshot {
 // newWatcher follows the manifest folders, unless it is told not to.
 func (e *Engine) newWatcher() service.Service {
 	if e.o.NoWatch {
-		return step{}
+		return service.Steps{}
 	}
 	return service.NewLoop(func(ctx context.Context) error {
 		w, err := watch.New(watch.Options{

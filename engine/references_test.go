@@ -16,7 +16,13 @@ import (
 // a page shows or a metric is called is not. Requests alone may hold one, in what a destination keeps as secret.Text.
 func TestNamesHoldNoReferences(t *testing.T) {
 	t.Parallel()
-	requests := map[string]bool{"hook.url": true, "hook.headers": true, "hook.config.url": true, "hook.config.headers": true}
+	requests := map[string]bool{}
+	for _, key := range []string{
+		"url", "headers", "secret", "secrets", "auth.bearer", "auth.basic.username", "auth.basic.password", "auth.header.value", "auth.oauth2.token_url",
+		"auth.oauth2.client_id", "auth.oauth2.client_secret", "tls.cert", "tls.key", "tls.ca",
+	} {
+		requests["hook."+key], requests["hook.config."+key] = true, true
+	}
 	var walk func(at string, fields []field.Field)
 	walk = func(at string, fields []field.Field) {
 		for _, f := range fields {

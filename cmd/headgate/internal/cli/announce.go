@@ -33,6 +33,8 @@ type announcement struct {
 type announced struct {
 	Name string `json:"name"`
 	URL  string `json:"url"`
+	// Unsigned says that anybody can send who knows the address.
+	Unsigned bool `json:"unsigned,omitempty"`
 }
 
 // announce says what is loaded, where it listens, and what to try next.
@@ -44,7 +46,7 @@ func (a *app) announce(ctx context.Context, e *engine.Engine, s *settings, dirs 
 		Findings: admin.Findings(e.Warnings()), contents: contents(snap),
 	}
 	for _, p := range snap.Providers() {
-		out.Providers = append(out.Providers, announced{Name: p.Name(), URL: e.WebhookURL(p.Name())})
+		out.Providers = append(out.Providers, announced{Name: p.Name(), URL: e.WebhookURL(p.Name()), Unsigned: p.Unsigned()})
 	}
 	for _, d := range snap.Pipelines() {
 		out.Pipelines = append(out.Pipelines, d.Name)
@@ -104,7 +106,11 @@ func (a *app) printAnnouncement(out announcement, s *settings) {
 		width = max(width, len(p.Name))
 	}
 	for _, p := range out.Providers {
-		fmt.Fprintf(w, "    %-*s  %s\n", width, p.Name, p.URL)
+		open := ""
+		if p.Unsigned {
+			open = "  " + a.paint("33", "unsigned: anybody who knows the address can send")
+		}
+		fmt.Fprintf(w, "    %-*s  %s%s\n", width, p.Name, p.URL, open)
 	}
 	if out.Try != "" {
 		fmt.Fprintf(w, "\n  try, in another terminal\n    %s\n", a.paint("36", out.Try))

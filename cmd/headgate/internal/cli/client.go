@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/user"
 	"strings"
 	"syscall"
 	"time"
@@ -73,6 +75,7 @@ func (f *flagString) Type() string { return f.form }
 type client struct {
 	base  string
 	token string
+	actor string // who asks, for the audit log
 	http  *http.Client
 }
 
@@ -98,7 +101,7 @@ func (c *connection) dial() (*client, error) {
 		token, _ = env.Lookup(prefix + "_ADMIN_TOKEN")
 	}
 	return &client{
-		base: base, token: strings.TrimSpace(token),
+		base: base, token: strings.TrimSpace(token), actor: c.app.actor(),
 		// No proxy: the admin API is on this host or inside; and no redirect, which would carry the token elsewhere.
 		http: &http.Client{
 			Timeout:       callTimeout,
@@ -106,6 +109,24 @@ func (c *connection) dial() (*client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// actor says who we are: user@host, as far as that is known.
+func (a *app) actor() string {
+	who, _ := a.LookupEnv("USER")
+	if who == "" {
+		who, _ = a.LookupEnv("LOGNAME")
+	}
+	if who == "" {
+		who = fmt.Sprintf("uid %d", os.Getuid()) // a container may have no names
+		if u, err := user.Current(); err == nil && u.Username != "" {
+			who = u.Username
+		}
+	}
+	if host, err := os.Hostname(); err == nil {
+		who += "@" + host
+	}
+	return who
 }
 
 // baseURL turns ":8081", "0.0.0.0:8081", "gateway:8081" or "https://gateway.example" into a URL without path.
@@ -187,6 +208,20 @@ func (e *answerError) Error() string { return e.ErrorAnswer.Error.Message }
 
 // call sends a request and gives the answer's bytes. An answer that is no success is an *answerError inside an *exitError.
 func (c *client) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	res, err := c.open(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
+	if err != nil {
+		return nil, failed(fmt.Errorf("reading the answer of %s: %w", c.base, err))
+	}
+	return b, nil
+}
+
+// open is call for an answer that is read piece by piece; the caller closes its body.
+func (c *client) open(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, unusable(err, "")
@@ -197,17 +232,20 @@ func (c *client) call(ctx context.Context, method, path string, body []byte) ([]
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if c.actor != "" {
+		req.Header.Set(admin.ActorHeader, c.actor)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(err)
+	}
+	if res.StatusCode < 300 {
+		return res, nil
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, failed(fmt.Errorf("reading the answer of %s: %w", c.base, err))
-	}
-	if res.StatusCode < 300 {
-		return b, nil
 	}
 	return nil, c.refusal(res.StatusCode, b)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/script/value"
 	"github.com/headgate/headgate/engine/signature"
+	"github.com/headgate/headgate/engine/subscription"
 )
 
 // sections are the parts of pages that are written from the declarations which the program goes by. In a page one stands between
@@ -22,10 +23,11 @@ func (a *app) sections() map[string]func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text(), nil }
 	}
 	all := map[string]func(context.Context) (string, error){
-		"provider":    plain(func() string { return provider.Object().Markdown() }),
-		"pipeline":    plain(func() string { return pipeline.Object().Markdown() }),
-		"destination": plain(func() string { return destination.Object().Markdown() }),
-		"sources":     plain(sourcesTable),
+		"provider":     plain(func() string { return provider.Object().Markdown() }),
+		"pipeline":     plain(func() string { return pipeline.Object().Markdown() }),
+		"destination":  plain(func() string { return destination.Object().Markdown() }),
+		"subscription": plain(func() string { return subscription.Object().Markdown() }),
+		"sources":      plain(sourcesTable),
 		"functions of templates": plain(func() string {
 			var rows [][2]string
 			for _, f := range signature.Functions() {

@@ -14,21 +14,22 @@ import (
 	"github.com/headgate/headgate/engine/admin"
 	"github.com/headgate/headgate/engine/event"
 	"github.com/headgate/headgate/engine/run"
+	"github.com/headgate/headgate/engine/store"
 )
 
 func (a *app) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "events",
-		Short:   "List events, or show one",
+		Short:   "List events, show one, or replay some",
 		GroupID: groupTalk,
-		Example: "  headgate events list --provider github --since 1h\n  headgate events get 01jx3k9d2c0r4",
+		Example: "  headgate events list --provider github --since 1h\n  headgate events get 01jx3k9d2c0r4\n  headgate events replay 01jx3k9d2c0r4 --wait",
 	}
 	conn := a.connectFlags(cmd)
-	return group(cmd, a.eventsList(conn), a.eventsGet(conn))
+	return group(cmd, a.eventsList(conn), a.eventsGet(conn), a.eventsReplay(conn))
 }
 
 func (a *app) eventsList(conn *connection) *cobra.Command {
-	var provider, name, status string
+	var provider, name, status, until string
 	page := &pageFlags{}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -47,12 +48,13 @@ func (a *app) eventsList(conn *connection) *cobra.Command {
 	f.Var(&flagString{&name, "name"}, "event", "only events of this name")
 	f.Var(&flagString{&status, "status"}, "status", "only events in this state")
 	page.add(cmd)
+	f.Var(&flagString{&until, "until"}, "until", "only what is older: as --since")
 	cmd.RunE = does(func(ctx context.Context, _ []string) error {
 		query, err := page.query()
 		if err != nil {
 			return err
 		}
-		setAll(query, "provider", provider, "event", name, "status", status)
+		setAll(query, "provider", provider, "event", name, "status", status, "until", until)
 		var raw json.RawMessage
 		c, err := conn.ask(ctx, "/api/v1/events", query, &raw)
 		if err != nil {
@@ -181,14 +183,16 @@ func eventNote(ev admin.Event) string {
 	return strings.Join(notes, ", ")
 }
 
-func bytesOf(n int) string {
+func bytesOf[N int | int64](n N) string {
 	switch {
 	case n < 1<<10:
 		return fmt.Sprintf("%d B", n)
 	case n < 1<<20:
 		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	default:
+	case int64(n) < 1<<30:
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	default:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 	}
 }
 
@@ -240,6 +244,49 @@ EVENT is an event's id, or the execution_id that its sender got.`,
 		}
 		a.printEvent(ev, time.Now())
 		return nil
+	})
+	return cmd
+}
+
+func (a *app) eventsReplay(conn *connection) *cobra.Command {
+	flags := &jobFlags{}
+	var provider, name, status string
+	var pipelines []string
+	cmd := &cobra.Command{
+		Use:   "replay [EVENT...]",
+		Short: "Route events again: those named, or all that a filter finds",
+		Long: `Route events again: those named, or all that a filter finds. Each makes new runs of the pipelines that
+are live now and receive it, or with --pinned of those that it started, as they were then. The bytes are
+the original ones, and so is the Idempotency-Key of everything that is sent.
+
+A replay is a job: it goes on in the background, oldest first, behind live traffic and at a rate, and
+survives a restart (headgate jobs). --dry-run says how many events there are and what they would start;
+--wait waits until all is done and compares it with the first time.`,
+		Example: `  headgate events replay 01jx3k9d2c0r4 --wait
+  headgate events replay --provider github --event push --since 1h --dry-run
+  headgate events replay --since 2026-01-02T15:00:00Z --until 2026-01-02T16:00:00Z --pipeline orders --rate 50
+  headgate events replay 01jx3k9d2c0r4 --pinned`,
+		Args: cobra.ArbitraryArgs,
+	}
+	f := cmd.Flags()
+	f.Var(&flagString{&provider, "name"}, "provider", "only events of this provider")
+	f.Var(&flagString{&name, "name"}, "event", "only events of this name")
+	f.Var(&flagString{&status, "status"}, "status", "only events in this state: processed, ignored, quarantined")
+	f.StringSliceVar(&pipelines, "pipeline", nil, "start only this pipeline; may be given several times")
+	f.BoolVar(&flags.pinned, "pinned", false, "the pipelines as they were when the events came")
+	f.BoolVar(&flags.current, "current", false, "the pipelines as they are now, which is the default")
+	flags.add(cmd)
+	cmd.RunE = does(func(ctx context.Context, args []string) error {
+		ask := admin.JobRequest{Kind: store.JobReplay, IDs: args, Provider: provider, Event: name, Status: status, Pipelines: pipelines}
+		if err := flags.fill(&ask, nonEmpty(provider, name, status)); err != nil {
+			return err
+		}
+		ask.Current = false // that is what a replay does by itself
+		c, err := conn.dial()
+		if err != nil {
+			return err
+		}
+		return a.beginJob(ctx, c, ask, flags)
 	})
 	return cmd
 }

@@ -33,7 +33,7 @@ func (s *settings) loadOptions(dirs []string, env environment) snapshot.Options 
 		Manifest: manifest.Options{
 			Dirs: dirs, Catalogue: manifests.FS(), Env: env.Lookup, EnvAllow: s.EnvAllow, SecretDirs: s.SecretDirs, Dev: s.Dev,
 		},
-		Types: engine.NodeTypes(), PublicURL: s.PublicURL, MaxBody: int64(s.MaxBody), Dev: s.Dev,
+		Types: engine.NodeTypes(), PublicURL: s.PublicURL, MaxBody: int64(s.MaxBody), Dev: s.Dev, EgressAllow: s.EgressAllow,
 	}
 }
 

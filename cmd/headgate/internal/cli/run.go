@@ -110,6 +110,7 @@ Exit codes: 0 ok, 1 a failure while running, 2 findings in files, 3 the environm
 		&cobra.Group{ID: groupServe, Title: "The gateway:"},
 		&cobra.Group{ID: groupTry, Title: "Trying it out:"},
 		&cobra.Group{ID: groupTalk, Title: "Talking to a running gateway:"},
+		&cobra.Group{ID: groupKeep, Title: "Keeping the store safe:"},
 	)
 	for _, c := range a.commands() {
 		root.AddCommand(c)
@@ -122,7 +123,9 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.serveCommand(), a.validateCommand(), a.fmtCommand(), a.schemaCommand(), // the gateway
 		a.testCommand(), a.runCommand(), a.catalogCommand(), a.newCommand(), a.signCommand(), a.sendCommand(), a.sinkCommand(), a.graphCommand(), // trying it out
-		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.learnedCommand(), a.reloadCommand(), // talking to a running one
+		a.statusCommand(), a.explainCommand(), a.eventsCommand(), a.runsCommand(), a.parkedCommand(), a.jobsCommand(),
+		a.destinationsCommand(), a.subscriptionsCommand(), a.auditCommand(), a.learnedCommand(), a.reloadCommand(), // talking to a running one
+		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.doctorCommand(), // keeping the store safe
 		a.versionCommand(), a.docsCommand(),
 	}
 }
@@ -132,6 +135,7 @@ const (
 	groupServe = "serve"
 	groupTry   = "try"
 	groupTalk  = "talk"
+	groupKeep  = "keep"
 )
 
 // helpCommand is cobra's, which would answer an unknown topic with exit 0.

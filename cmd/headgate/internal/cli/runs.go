@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (a *app) runsCommand() *cobra.Command {
 }
 
 func (a *app) runsList(conn *connection) *cobra.Command {
-	var ev, pipeline, state string
+	var ev, pipeline, state, job, until string
 	page := &pageFlags{}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -47,13 +46,15 @@ func (a *app) runsList(conn *connection) *cobra.Command {
 	f.Var(&flagString{&ev, "event"}, "event", "only runs of this event: its id or its execution_id")
 	f.Var(&flagString{&pipeline, "name"}, "pipeline", "only runs of this pipeline")
 	f.Var(&flagString{&state, "state"}, "state", "only runs in this state")
+	f.Var(&flagString{&job, "id"}, "job", "only runs that this replay made")
 	page.add(cmd)
+	f.Var(&flagString{&until, "until"}, "until", "only what is older: as --since")
 	cmd.RunE = does(func(ctx context.Context, _ []string) error {
 		query, err := page.query()
 		if err != nil {
 			return err
 		}
-		setAll(query, "event", ev, "pipeline", pipeline, "state", state)
+		setAll(query, "event", ev, "pipeline", pipeline, "state", state, "job", job, "until", until)
 		var raw json.RawMessage
 		c, err := conn.ask(ctx, "/api/v1/runs", query, &raw)
 		if err != nil {
@@ -209,29 +210,17 @@ func (a *app) showRun(c *client, raw json.RawMessage) error {
 }
 
 func (a *app) runsRetry(conn *connection) *cobra.Command {
+	var current bool
 	cmd := &cobra.Command{
 		Use:   "retry RUN",
 		Short: "Open a parked run again: what failed is done anew",
 		Long: `Open a parked run again. What is done stays done; what failed, and what depends on it, is done anew
-under the revision that the run began with, to the destinations as they are now.`,
-		Example: "  headgate runs retry 01jx3k9d2c0r4-5tq0v2m8ab",
+under the revision that the run began with, or with --current under the live one, to the destinations
+as they are now. headgate parked retry opens many.`,
+		Example: "  headgate runs retry 01jx3k9d2c0r4-5tq0v2m8ab\n  headgate runs retry 01jx3k9d2c0r4-5tq0v2m8ab --current",
 		Args:    exactly("RUN"),
 	}
-	cmd.RunE = does(func(ctx context.Context, args []string) error {
-		c, err := conn.dial()
-		if err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		err = c.post(ctx, "/api/v1/runs/"+url.PathEscape(args[0])+"/retry", nil, &raw)
-		var answer *answerError
-		if errors.As(err, &answer) && answer.status == http.StatusConflict {
-			return &exitError{code: exitRuntime, err: fmt.Errorf("run %s: %w", args[0], answer), hint: "headgate runs get " + args[0]}
-		}
-		if err != nil {
-			return err
-		}
-		return a.showRun(c, raw)
-	})
+	cmd.Flags().BoolVar(&current, "current", false, "go on under the live revision of the pipeline")
+	cmd.RunE = does(func(ctx context.Context, args []string) error { return a.retryRun(ctx, conn, args[0], current) })
 	return cmd
 }

@@ -311,6 +311,9 @@ func turnText(w *admin.Wait) string {
 		}
 		text += fmt.Sprintf("%sat most %s may be open at once", sep, count(w.Concurrency, "run"))
 	}
+	if len(w.Lanes) > 0 && w.Run == nil {
+		text += "; it goes in the lanes " + short(strings.Join(w.Lanes, ", "), readWidth)
+	}
 	return text
 }
 

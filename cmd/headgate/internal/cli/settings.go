@@ -12,6 +12,7 @@ import (
 
 	"github.com/headgate/headgate/engine"
 	"github.com/headgate/headgate/engine/diag"
+	"github.com/headgate/headgate/engine/store"
 	"github.com/headgate/headgate/manifests"
 )
 
@@ -46,6 +47,15 @@ type settings struct {
 	SecretDirs      words    `split_words:"true" default:"/run/secrets" form:"folders, parted by commas" desc:"The folders that '<<file.PATH>>' may read besides the manifest folders."`
 	RevisionFile    string   `split_words:"true" flag:"revision-file" form:"file" desc:"Holds the commit that 'headgate status' shows. Default: the git HEAD of the first folder."`
 	TestEndpoint    bool     `split_words:"true" default:"true" desc:"GET /webhooks/{provider}/test answers how the provider signs."`
+
+	RetainEvents     duration `split_words:"true" default:"30d" form:"duration" desc:"How long events are kept whose runs are done or dropped, with all that belongs to them. 0 keeps them for ever."`
+	RetainParked     duration `split_words:"true" default:"90d" form:"duration" desc:"How long parked runs are kept, from when they were parked; their event is kept as long. 0 for ever."`
+	RetainRuns       duration `split_words:"true" default:"0" form:"duration" desc:"How long runs that are done or dropped are kept, where that is to be shorter than their event. 0: as long as their event."`
+	RetainAttempts   duration `split_words:"true" default:"0" form:"duration" desc:"How long the attempts of runs that are done or dropped are kept. 0: as long as their run."`
+	RetainBodies     duration `split_words:"true" default:"0" form:"duration" desc:"How long the bodies of events are kept whose runs are done or dropped. An event without its body cannot be replayed. 0: as long as the event."`
+	RetainRejections duration `split_words:"true" default:"30d" form:"duration" desc:"How long the records of refused requests are kept. 0: as long as events."`
+	MaxEvents        number   `split_words:"true" default:"0" form:"number" desc:"How many events are kept at most: beyond it the oldest go that are done, however young. 0 for no limit."`
+	MaxStore         size     `split_words:"true" default:"0" form:"size" desc:"How many bytes the bodies that are kept have together at most: beyond it the oldest events go that are done, however young. 0 for no limit."`
 
 	LogLevel  logLevel  `split_words:"true" default:"info" flag:"log-level" form:"debug, info, warn, error" desc:"The lowest level that is logged."`
 	LogFormat logFormat `split_words:"true" default:"auto" flag:"log-format" form:"auto, console, text, json" desc:"'auto' is 'console' under --dev and on a terminal, else 'json'."`
@@ -273,6 +283,14 @@ func (s *settings) options(env environment) engine.Options {
 		Store: s.Store, DataDir: s.DataDir, SealKey: s.SealKey.Value, PublicURL: s.PublicURL, TLSCert: s.TLSCert, TLSKey: s.TLSKey,
 		TrustedProxies: s.TrustedProxies, EgressAllow: s.EgressAllow, HooksMode: string(s.Hooks), MaxBody: int64(s.MaxBody),
 		DrainDelay: s.DrainDelay.Duration, ShutdownTimeout: s.ShutdownTimeout.Duration, BootLastGood: s.BootLastGood,
-		RevisionFile: s.RevisionFile, NoTestEndpoint: !s.TestEndpoint, Dev: s.Dev,
+		Retention: s.retention(), RevisionFile: s.RevisionFile, NoTestEndpoint: !s.TestEndpoint, Dev: s.Dev,
+	}
+}
+
+// retention is what the settings say of what is deleted.
+func (s *settings) retention() store.Policy {
+	return store.Policy{
+		Events: s.RetainEvents.Duration, Parked: s.RetainParked.Duration, Runs: s.RetainRuns.Duration, Attempts: s.RetainAttempts.Duration,
+		Bodies: s.RetainBodies.Duration, Rejections: s.RetainRejections.Duration, MaxEvents: int64(s.MaxEvents), MaxBytes: int64(s.MaxStore),
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/headgate/headgate/engine/store"
 )
 
 // testApp is an app whose talk goes into a buffer, with the process's own environment.
@@ -31,6 +33,8 @@ func TestEverySettingIsReadFromItsVariable(t *testing.T) {
 		"HEADGATE_HOOKS": "log", "HEADGATE_MAX_BODY": "1MiB", "HEADGATE_DRAIN_DELAY": "0", "HEADGATE_SHUTDOWN_TIMEOUT": "1m",
 		"HEADGATE_BOOT_LAST_GOOD": "1", "HEADGATE_ENV_ALLOW": "APP_*", "HEADGATE_SECRET_DIRS": "/s", "HEADGATE_REVISION_FILE": "r",
 		"HEADGATE_SEAL_KEY": "fedcba9876543210", "HEADGATE_TEST_ENDPOINT": "false", "HEADGATE_LOG_LEVEL": "debug", "HEADGATE_LOG_FORMAT": "text", "HEADGATE_DEV": "true",
+		"HEADGATE_RETAIN_EVENTS": "7d", "HEADGATE_RETAIN_PARKED": "1d12h", "HEADGATE_RETAIN_RUNS": "5d", "HEADGATE_RETAIN_ATTEMPTS": "12h",
+		"HEADGATE_RETAIN_BODIES": "90", "HEADGATE_RETAIN_REJECTIONS": "1h", "HEADGATE_MAX_EVENTS": "1000", "HEADGATE_MAX_STORE": "2GiB",
 	} {
 		t.Setenv(name, value)
 	}
@@ -55,6 +59,12 @@ func TestEverySettingIsReadFromItsVariable(t *testing.T) {
 	}
 	if s.AdminToken.Reveal() != "0123456789abcdef" || time.Duration(s.MaxBody) != 1<<20 || s.ShutdownTimeout.Duration != time.Minute || s.DrainDelay.Duration != 0 {
 		t.Errorf("got max body %d, timeout %s, drain %s", s.MaxBody, s.ShutdownTimeout, s.DrainDelay)
+	}
+	if got, want := s.retention(), (store.Policy{
+		Events: 7 * 24 * time.Hour, Parked: 36 * time.Hour, Runs: 5 * 24 * time.Hour, Attempts: 12 * time.Hour, Bodies: 90 * time.Second,
+		Rejections: time.Hour, MaxEvents: 1000, MaxBytes: 2 << 30,
+	}); got != want {
+		t.Errorf("retention: got %+v, want %+v", got, want)
 	}
 	if want := (words{"a", "b"}); !reflect.DeepEqual(s.Manifests, want) {
 		t.Errorf("manifests: got %q, want %q", s.Manifests, want)

@@ -55,6 +55,19 @@ func (s *size) UnmarshalText(b []byte) error {
 	return quoting(b, err)
 }
 
+// number is a count.
+type number int64
+
+// UnmarshalText reads it.
+func (n *number) UnmarshalText(b []byte) error {
+	v, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is no count; write a number such as 100000", b)
+	}
+	*n = number(v)
+	return nil
+}
+
 // words are parted by commas; blanks around them are no part of them.
 type words []string
 

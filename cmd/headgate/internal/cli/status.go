@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,24 @@ func (a *app) printStatus(s admin.Status, now time.Time) {
 		a.field("", "%s", a.paint("33", s.Store.Warning))
 	}
 	r := s.Ledger.Requests
-	a.field("requests", "%d recorded: %d processed, %d duplicate, %d ignored, %d quarantined", r.Recorded, r.Processed, r.Duplicate, r.Ignored, r.Quarantined)
+	a.field("requests", "%d recorded: %d processed, %d duplicate, %d ignored, %d quarantined, %d rejected", r.Recorded, r.Processed, r.Duplicate, r.Ignored,
+		r.Quarantined, r.Rejected)
+	if !s.Balanced {
+		a.field("ledger", "%s", a.paint("31", "it does not add up: headgate status --json, and report it"))
+	}
+	if s.Parked > 0 {
+		a.field("parked", "%s", a.paint("31", count(int(s.Parked), "run")+": headgate parked list"))
+	}
+	for _, g := range s.Gates {
+		state := gateState(g, false)
+		a.field("destination", "%s %s: %s", visible(g.Name), a.paint(state.color, state.text), visible(strings.Join(gateNotes(g, now), "; ")))
+	}
+	if s.Jobs > 0 {
+		a.field("jobs", "%d running: headgate jobs list", s.Jobs)
+	}
+	if len(s.Unsigned) > 0 {
+		a.field("unsigned", "%s: anybody who knows the address can send", a.paint("33", visible(strings.Join(s.Unsigned, ", "))))
+	}
 	if s.OldestDueS > 0 {
 		a.field("oldest due", "%s ago", span(time.Duration(s.OldestDueS*float64(time.Second))))
 	}

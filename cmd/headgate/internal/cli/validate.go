@@ -135,8 +135,12 @@ func (a *app) validate(ctx context.Context, o validateFlags, args []string) erro
 
 // contents counts what a snapshot holds.
 func contents(s *snapshot.Snapshot) string {
-	return fmt.Sprintf("%s, %s, %s in %s", count(len(s.Providers()), "provider"), count(len(s.Pipelines()), "pipeline"),
-		count(len(s.Destinations()), "destination"), count(len(s.Bundle().Files()), "file"))
+	subscriptions := ""
+	if n := len(s.Subscriptions().All()); n > 0 {
+		subscriptions = ", " + count(n, "subscription")
+	}
+	return fmt.Sprintf("%s, %s, %s%s in %s", count(len(s.Providers()), "provider"), count(len(s.Pipelines()), "pipeline"),
+		count(len(s.Destinations()), "destination"), subscriptions, count(len(s.Bundle().Files()), "file"))
 }
 
 // catalogOptions load every provider of the catalogue as a user's manifest would: with `use:`, and with what its operator provides, none

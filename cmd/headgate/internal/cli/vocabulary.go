@@ -12,6 +12,7 @@ import (
 	"github.com/headgate/headgate/engine/pipeline"
 	"github.com/headgate/headgate/engine/provider"
 	"github.com/headgate/headgate/engine/source"
+	"github.com/headgate/headgate/engine/subscription"
 	"github.com/headgate/headgate/engine/trial"
 	"github.com/headgate/headgate/manifests"
 )
@@ -19,7 +20,8 @@ import (
 // kindObjects describe the documents of all kinds.
 func kindObjects() map[manifest.Kind]*field.Object {
 	return map[manifest.Kind]*field.Object{
-		manifest.Provider: provider.Object(), manifest.Pipeline: pipeline.Object(), manifest.Destination: destination.Object(), manifest.Test: trial.Object(),
+		manifest.Provider: provider.Object(), manifest.Pipeline: pipeline.Object(), manifest.Destination: destination.Object(),
+		manifest.Subscription: subscription.Object(), manifest.Test: trial.Object(),
 	}
 }
 

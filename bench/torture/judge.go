@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -80,10 +81,18 @@ func (t *trial) present(ctx context.Context, from int) (lost []string, upTo int,
 	return lost, upTo, err
 }
 
-// settled waits until every event has its run, no run is open and nothing is due.
+// longestDrain is how long what has piled up over hundreds of rounds may take to be delivered.
+const longestDrain = 10 * time.Minute
+
+// settled waits until every event has its run, no run is open and nothing is due. Patience is for the time in which nothing gets less.
 func (t *trial) settled(ctx context.Context) error {
-	quiet := 0
-	return until(ctx, t.patience, 50*time.Millisecond, func() (bool, error) {
+	quiet, least, progress := 0, int64(math.MaxInt64), time.Now()
+	stuck, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	return until(stuck, max(longestDrain, t.patience), 50*time.Millisecond, func() (bool, error) {
+		if time.Since(progress) > t.patience {
+			stop(errTooLong)
+		}
 		s, err := t.g.status(ctx)
 		if err != nil {
 			return false, err
@@ -98,6 +107,9 @@ func (t *trial) settled(ctx context.Context) error {
 		}
 		if total.Open > 0 || waiting > 0 || s.OldestDueS > 0 {
 			quiet = 0
+			if left := int64(total.Open + waiting); left < least {
+				least, progress = left, time.Now()
+			}
 			return false, fmt.Errorf("%d runs are open, %d events have none yet, the oldest task is due since %.1f s", total.Open, waiting, s.OldestDueS)
 		}
 		quiet++

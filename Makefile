@@ -9,7 +9,7 @@ SHELL       := bash
 export GOFLAGS := $(strip $(GOFLAGS) -mod=readonly)
 
 # What a package's tests may take at most; with the race detector on two busy cores the slowest need about a minute.
-TIMEOUT  ?= 5m
+TIMEOUT  ?= 10m
 # Packages that `test`, `bench` and `fuzz` look at.
 PKG      ?= ./...
 # Which benchmarks, for how long each.

@@ -193,7 +193,7 @@ type job struct {
 }
 
 // patient bounds one command of a page.
-const patient = 60 * time.Second
+const patient = 3 * time.Minute
 
 func newShell(t *testing.T, dir string, p ports) *shell {
 	t.Helper()

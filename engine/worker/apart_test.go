@@ -23,10 +23,11 @@ func TestOfAGateOneTaskAtATimeMayKillTheProcess(t *testing.T) {
 	}{
 		{[]int{0, 0, 0}, 0, 3, defaultSlots},
 		{[]int{run.MaxLost, 0}, 0, 2, defaultSlots}, // only parked
-		{[]int{0, 0, 1, 0}, 0, 2, 1},
-		{[]int{1, 2, 0}, 0, 1, 1},
+		{[]int{1, 1, 0}, 0, 3, defaultSlots},        // once says nothing
+		{[]int{0, 1, 2, 0}, 0, 2, 1},
+		{[]int{2, 2, 0}, 0, 1, 1},
 		{[]int{0, 0}, 1, 0, 0}, // another lane's, beside one that is suspected
-		{[]int{1, 0}, 1, 0, 0},
+		{[]int{2, 0}, 1, 0, 0},
 		{[]int{0}, 0, 1, defaultSlots},
 		{[]int{2, 0}, 1, 0, 0}, // beside one that is not
 	} {

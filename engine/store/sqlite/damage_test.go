@@ -71,3 +71,19 @@ func TestADamagedRecordIsHandedOutAsSuchAndHoldsUpNoOther(t *testing.T) {
 		t.Errorf("the list has %+v, %v; want all 3 events, with a word about the damage", page.Events, err)
 	}
 }
+
+// Where an index or a row is damaged, what a task is about may not be found at all. An empty body is not what was received.
+func TestATaskWhoseEventIsNotFoundIsDamaged(t *testing.T) {
+	t.Parallel()
+	s := started(t, sqlite.Options{})
+	if _, err := s.Append(t.Context(), []store.Arrival{{Event: event.Event{Provider: "p", Name: "e", Body: []byte("{}")}, Route: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Exec(t.Context(), "DELETE FROM bodies"); err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := s.Claim(t.Context(), store.Claim{Gate: run.RouteGate, Lane: run.LaneLive, Max: 1, Lease: time.Minute})
+	if err != nil || len(claimed) != 1 || !claimed[0].Corrupt {
+		t.Errorf("claimed %+v, %v; want the task as a damaged one", claimed, err)
+	}
+}

@@ -248,7 +248,7 @@ func (v *view) handOut(claimed []claim) ([]store.Claimed, error) {
 		}
 		c := store.Claimed{Task: t.task(gate, run.ID{}), Reclaimed: t.back != 0}
 		c.Task.Token = cl.token
-		c.Event.ID = event.ID(t.event)
+		c.Event.ID, c.Corrupt = event.ID(t.event), true // an event that is not found where a task needs it is damaged, too
 		if e, ok := withBody[t.event]; ok {
 			c.Event, c.Corrupt = e.Event, e.corrupt
 		}
